@@ -1,0 +1,1 @@
+"""The commands: parse, call the library, print, return a code. The only place of the package that prints."""

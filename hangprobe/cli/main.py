@@ -1,0 +1,78 @@
+"""The command line's entry: one place where errors become one line and a code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hangprobe import __version__
+from hangprobe.cli.codes import Code
+from hangprobe.errors import HangprobeError, UsageError
+
+app = typer.Typer(
+    name="hangprobe",
+    help="Find, prove, explain and help to cure hangs of programs that fork under MPI.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"hangprobe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _hangprobe(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Find, prove, explain and help to cure hangs of programs that fork under MPI."""
+
+
+def _add_commands() -> None:
+    from hangprobe.cli import listing, run, watch
+
+    app.command("run", rich_help_panel=None)(run.run)
+    app.command("watch", context_settings={"allow_interspersed_args": False})(watch.watch)
+    app.command("list")(listing.show)
+
+
+_add_commands()
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run a command line and leave with its code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    is_watch = words[:1] == ["watch"]
+    usage = Code.ERROR if is_watch else Code.USAGE
+    try:
+        status = app(words, standalone_mode=False)
+    except UsageError as error:
+        _complain(str(error))
+        sys.exit(usage)
+    except HangprobeError as error:
+        _complain(str(error))
+        sys.exit(getattr(error, "status", Code.ERROR))
+    except KeyboardInterrupt:
+        sys.exit(Code.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = None  # its reader has gone; nothing more to flush
+        sys.exit(Code.OK)
+    except Exception as error:
+        # Errors of the parser: typer has its own copy of click since 0.26, so they are known by what they offer.
+        if not hasattr(error, "format_message"):
+            raise
+        _complain(f"{error.format_message().rstrip('.')}; see hangprobe {' '.join(words[:1])} --help")
+        sys.exit(usage)
+    sys.exit(status if isinstance(status, int) else Code.OK)
+
+
+def _complain(message: str) -> None:
+    print(f"hangprobe: {message}", file=sys.stderr)

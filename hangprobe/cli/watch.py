@@ -1,0 +1,93 @@
+"""`hangprobe watch`: any command under the watchdog, as transparent as timeout(1)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from hangprobe.cli import options
+from hangprobe.cli.codes import Code
+from hangprobe.cli.folders import default_folder, make, write_result
+from hangprobe.cli.follow import Lines
+from hangprobe.errors import GuardianLost, HangprobeError, UsageError
+from hangprobe.launch.relay import leave_like
+from hangprobe.launch.session import LaunchSpec, Session
+from hangprobe.model import Verdict
+from hangprobe.probe import Ends, OnHang, OnStall, Outcome, probe
+from hangprobe.record import encode, write_whole
+from hangprobe.report.text import lines
+
+
+def watch(
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
+    interval: options.Interval = 0.25,
+    stall_after: options.StallAfter = 60.0,
+    no_stacks: options.NoStacks = False,
+    on_hang: options.OnHangOption = OnHang.KILL_PROVEN,
+    on_stall: options.OnStallOption = OnStall.REPORT,
+    grace: options.Grace = 10.0,
+    json: options.Json = None,
+    out: options.Out = None,
+    quiet: options.Quiet = False,
+) -> NoReturn:
+    """Run any command under the watchdog; it ENDS the command if a hang is proven and stands for the grace period.
+
+    The command keeps its standard descriptors, terminal and signals, as under timeout(1), and its exit status is
+    returned: 124 only if hangprobe ended it, 125 if hangprobe itself failed, 126/127 if the command could not be run.
+    Nothing is printed, and no folder written, when all is well. What the command leaves running is ended.
+
+    Example: hangprobe watch -- mpiexec -n 4 python app.py
+    """
+    options.refuse_stdout(json)
+    if json is not None and not os.access(Path(json).absolute().parent, os.W_OK):
+        raise UsageError(f"cannot write {json}", "name a file in a writable folder")
+    folder = make(out) if out is not None else None
+    spec = LaunchSpec(tuple(command), tag=f"watch-{os.getpid()}")
+    ends = Ends(on_hang, on_stall, grace)
+    policy = options.policy(interval, stall_after, grace, no_stacks)
+    listener = Lines(_say if not quiet else _say_nothing, has_heartbeat=False)
+    record = folder / "record.jsonl" if folder is not None else None
+    try:
+        outcome = probe(spec, ends, policy, listener, record, started=Session.release_stdio)
+    except GuardianLost as error:
+        _say(f"hangprobe: {error}; its processes have been ended")
+        _leave(Code.ERROR)
+    try:
+        _write(outcome, folder, json, quiet)
+    except (OSError, HangprobeError) as error:
+        _say(f"hangprobe: cannot write the results: {error}")
+    if outcome.result.ended_by == "hangprobe":
+        _leave(Code.HANG)
+    sys.stderr.flush()
+    leave_like(outcome.exit)
+
+
+def _write(outcome: Outcome, folder: Path | None, json: str | None, is_quiet: bool) -> None:
+    """Write results where asked for, or where there is something to tell."""
+    result = outcome.result
+    if folder is None and result.verdict in {Verdict.HANG, Verdict.STALL}:
+        folder = make(default_folder(Path(result.command[0]).name))
+    if folder is not None:
+        write_result(folder, result)
+    if json is not None:
+        write_whole(Path(json), encode(result))
+    if result.verdict in {Verdict.HANG, Verdict.STALL} and not is_quiet:
+        _say("\n".join(lines(result)))
+        _say(f"results: {folder}")
+
+
+def _leave(code: int) -> NoReturn:
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _say_nothing(line: str) -> None:
+    return

@@ -1,0 +1,161 @@
+"""Findings: ranks that are held by the same cause, told in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hangprobe.explain.catalogue import MECHANISMS
+from hangprobe.explain.rules import Case, Cause, explain
+from hangprobe.model import (
+    DoubleCollect,
+    Judgement,
+    ProcessId,
+    RankState,
+    RankVerdict,
+    RankView,
+    Suspects,
+    ThreadId,
+    Tier,
+    WaitKind,
+)
+from hangprobe.ranksets import fold, spoken
+from hangprobe.result import Finding, FoundProcess, FoundThread, FoundWait
+
+PIDS_SHOWN = 4
+"""Processes named in the sentence; the others are in the document."""
+
+_TIERS = {RankState.PROVEN: Tier.PROVEN, RankState.BLOCKED: Tier.BLOCKED, RankState.LEAK: Tier.LEAK}
+
+
+def find(
+    judgement: Judgement, double: DoubleCollect, ranks: Sequence[RankView], suspects: Suspects
+) -> tuple[Finding, ...]:
+    """Return the findings of a judgement, those that hold most ranks first."""
+    groups: dict[tuple[object, ...], list[tuple[Case, Cause]]] = {}
+    for verdict in judgement.ranks:
+        if not verdict.culprits or (case := _case(verdict, double, suspects)) is None:
+            continue
+        cause = explain(case)
+        key = (cause.mechanism, cause.detail, cause.likely, _tier(verdict))
+        groups.setdefault(key, []).append((case, cause))
+    found = [_finding(group) for group in groups.values()]
+    found += _dead_helpers(judgement, double, ranks)
+    return tuple(sorted(found, key=lambda finding: (list(Tier).index(finding.tier), -len(finding.waits))))
+
+
+def _tier(verdict: RankVerdict) -> Tier:
+    return Tier.PROVEN if verdict.hung else _TIERS.get(verdict.state, Tier.BLOCKED)
+
+
+def _case(verdict: RankVerdict, double: DoubleCollect, suspects: Suspects) -> Case | None:
+    """Return what is known of the thread that a rank depends on in the end."""
+    thread = verdict.culprits[0]
+    process = next((p for p in double.second.processes if p.id == thread.process), None)
+    view = next((t for t in process.threads if t.id == thread), None) if process is not None else None
+    if process is None or view is None:
+        return None
+    return Case(
+        verdict,
+        thread,
+        view,
+        process,
+        next((lineage for lineage in suspects.lineage if lineage.process == thread.process), None),
+        next((lock for lock in suspects.locks if lock.thread == thread), None),
+        next((stack for stack in suspects.stacks if stack.thread == thread), None),
+    )
+
+
+def _finding(group: Sequence[tuple[Case, Cause]]) -> Finding:
+    first, cause = group[0]
+    ranks = [case.verdict.rank for case, _ in group]
+    tier = _tier(first.verdict)
+    evidence = [*_stack_lines(first), *cause.evidence]
+    if len(group) > 1:
+        others = len(group) - 1
+        evidence.append(f"the other {f'{others} ranks are' if others > 1 else 'rank is'} alike")
+    if tier is Tier.BLOCKED:
+        evidence.append(f"not proven: {first.verdict.why}")
+    return Finding(
+        mechanism=cause.mechanism,
+        tier=tier,
+        likely=cause.likely,
+        ranks=fold(ranks),
+        processes=tuple(_process(case) for case, _ in group),
+        waits=tuple(_wait(case) for case, _ in group if case.view.wait is not None),
+        detail=dict(cause.detail),
+        says=f"{spoken(ranks)}: {_subject(group)} {cause.clause}{_hold(tier)}",
+        evidence=tuple(dict.fromkeys(evidence)),
+        mitigations=_mitigations(cause),
+    )
+
+
+def _subject(group: Sequence[tuple[Case, Cause]]) -> str:
+    """Return who waits: "the child that it forked without exec (pid 4242)"."""
+    case, is_one = group[0][0], len(group) == 1
+    pids = _pids([case.process.id.pid for case, _ in group])
+    if case.process.is_forked is not True:
+        return pids if is_one else f"each of {pids}"
+    return f"the child that {'it' if is_one else 'each'} forked without exec ({pids})"
+
+
+def _pids(pids: Sequence[int]) -> str:
+    shown = ", ".join(map(str, pids[:PIDS_SHOWN])) + (", ..." if len(pids) > PIDS_SHOWN else "")
+    return f"pid{'s' if len(pids) != 1 else ''} {shown}"
+
+
+def _hold(tier: Tier) -> str:
+    if tier is Tier.PROVEN:
+        return "; it can never wake unless it, or a process it waits for, is signalled or killed"
+    return ""
+
+
+def _mitigations(cause: Cause) -> tuple[str, ...]:
+    known = MECHANISMS[cause.mechanism].mitigations
+    if ("lock", "mutex") in cause.detail or ("lock", "unknown") in cause.detail:
+        return tuple(slug for slug in known if slug != "reinit-lock")
+    if ("lock", "import") in cause.detail or ("lock", "buffered-io") in cause.detail:
+        return tuple(slug for slug in known if slug not in {"reinit-lock", "acquire-before-fork"})
+    return known
+
+
+def _process(case: Case) -> FoundProcess:
+    process = case.process
+    return FoundProcess(process.id.host, process.id.pid, process.id.start_time, process.is_forked)
+
+
+def _wait(case: Case) -> FoundWait:
+    wait = case.view.wait
+    assert wait is not None
+    wakers = tuple(FoundThread(waker.process.pid, waker.tid) for waker in sorted(wait.wakers))
+    kind = WaitKind.FUTEX_PRIVATE if wait.kind is WaitKind.MUTEX else wait.kind
+    return FoundWait(
+        case.thread.process.host, case.thread.process.pid, case.thread.tid, kind.value, wait.object, wakers
+    )
+
+
+def _stack_lines(case: Case) -> tuple[str, ...]:
+    if case.stack is None or not case.stack.frames:
+        return ()
+    frames = " < ".join(f"{frame.function} ({frame.file}:{frame.line})" for frame in case.stack.frames[:4])
+    return (f"rank {case.verdict.rank}, pid {case.process.id.pid} is at {frames} [{case.stack.source}]",)
+
+
+def _dead_helpers(judgement: Judgement, double: DoubleCollect, ranks: Sequence[RankView]) -> list[Finding]:
+    """Return processes of which every thread is in the knot while their rank is not held by them."""
+    held = {thread.process for verdict in judgement.ranks for thread in verdict.culprits}
+    ranks_of: dict[ProcessId, int] = {member: rank.rank for rank in ranks for member in rank.members}
+    helpers = []
+    for process in double.second.processes:
+        threads: list[ThreadId] = [thread.id for thread in process.threads]
+        is_dead = bool(threads) and judgement.proven.issuperset(threads)
+        if is_dead and process.id not in held and process.id in ranks_of:
+            helpers.append(process)
+    if not helpers:
+        return []
+    members = [ranks_of[process.id] for process in helpers]
+    says = (
+        f"{spoken(members)}: every thread of {_pids([process.id.pid for process in helpers])} waits for what nobody "
+        "can give, while the rank works on: parked until it is terminated, or lost"
+    )
+    found = tuple(FoundProcess(p.id.host, p.id.pid, p.id.start_time, p.is_forked) for p in helpers)
+    return [Finding("dead-helper", Tier.BLOCKED, False, fold(members), found, (), {}, says)]

@@ -1,0 +1,171 @@
+"""From a knot to a verdict on each rank, and on the job: a knot is not yet a hang.
+
+A helper parked in `Event().wait()` until its parent terminates it is a knot, and healthy. A rank is hung if
+
+1. its main thread is in the knot; or
+2. all threads of some process of its tree are in the knot, the main thread is in an untimed wait from which that
+   process is reachable along waker edges, and nothing in the tree has moved for the window. (An initialised MPI keeps
+   a thread in epoll beside a main thread on a private futex, which may therefore never be in the knot itself.)
+
+While a thread of the tree outside the knot sleeps for a set time and has not run since the knot closed (a Timer that
+will terminate the child), neither applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from hangprobe.judge.collects import blocked_through, threads, without_signals
+from hangprobe.judge.knot import knot, reachable
+from hangprobe.judge.progress import is_stalled
+from hangprobe.model import (
+    DoubleCollect,
+    Judgement,
+    ProcessId,
+    ProcessView,
+    Progress,
+    RankState,
+    RankVerdict,
+    RankView,
+    ThreadId,
+    ThreadView,
+)
+
+CLOCK_SLACK_S = 0.001
+"""Scheduler clocks of two processors agree to well under this on machines with a stable TSC."""
+
+
+def judge(
+    double: DoubleCollect, ranks: Sequence[RankView], progress: Mapping[int, Progress], stall_after_s: float
+) -> Judgement:
+    """Return the two knots of a double collect and one verdict per rank, in the order of `ranks`."""
+    standing = blocked_through(double)
+    scene = _Scene(double, standing, knot(without_signals(standing, double)), knot(standing), stall_after_s)
+    verdicts = tuple(scene.judge_rank(rank, progress.get(rank.rank)) for rank in ranks)
+    return Judgement(double.second.ended_s, scene.proven, scene.blocked, verdicts)
+
+
+class _Scene:
+    """One double collect with its knots."""
+
+    def __init__(
+        self,
+        double: DoubleCollect,
+        standing: Mapping[ThreadId, frozenset[ThreadId]],
+        proven: frozenset[ThreadId],
+        blocked: frozenset[ThreadId],
+        stall_after_s: float,
+    ) -> None:
+        self.standing = standing
+        self.proven = proven
+        self.blocked = blocked
+        self.stall_after_s = stall_after_s
+        self.clock_s = double.second.clock_s
+        self.views = threads(double.second)
+        self.processes = {process.id: process for process in double.second.processes}
+
+    def judge_rank(self, rank: RankView, progress: Progress | None) -> RankVerdict:
+        main = ThreadId(rank.main, rank.main.pid)
+        view = self.views.get(main)
+        if view is None:
+            return RankVerdict(rank.rank, RankState.UNKNOWN, "its main thread was not seen in the last collect")
+        since_s = self._age(view)
+        if main in self.blocked:
+            return self._in_knot(rank, main, since_s)
+        if view.state in {"T", "t"}:
+            return RankVerdict(rank.rank, RankState.STOPPED, "stopped by a signal or a debugger")
+        if view.state in {"Z", "X"}:
+            return RankVerdict(rank.rank, RankState.EXITED, "its process has ended")
+        if is_stalled(view, progress, self.stall_after_s):
+            return self._quiet(rank, main, since_s)
+        if view.state is None:
+            return RankVerdict(rank.rank, RankState.UNKNOWN, "its main thread could not be read")
+        return RankVerdict(rank.rank, RankState.PROGRESSING, view.live or "its wait can still end", since_s=since_s)
+
+    def _in_knot(self, rank: RankView, main: ThreadId, since_s: float | None) -> RankVerdict:
+        """Clause 1, and its two exceptions: signals, and a timer that may still end the wait."""
+        is_proven = main in self.proven
+        members = self.proven if is_proven else self.blocked
+        culprits = self._culprits(main, members)
+        closed_s = self._closed(culprits)
+        common = {"culprits": culprits, "closed_s": closed_s, "since_s": since_s}
+        if not is_proven:
+            why = self._caught(culprits) or "a process that it waits for catches signals"
+            return RankVerdict(rank.rank, RankState.BLOCKED, why, **common)  # type: ignore[arg-type]
+        pending = self._pending_timer(rank, members, closed_s)
+        if pending is not None:
+            why = f"thread {pending.tid} of pid {pending.process.pid} sleeps for a set time and may still end the wait"
+            return RankVerdict(rank.rank, RankState.BLOCKED, why, **common)  # type: ignore[arg-type]
+        why = "its main thread is in the knot"
+        spared = self._live_beside(rank, members)
+        return RankVerdict(rank.rank, RankState.PROVEN, why, hung=True, spared=spared, **common)  # type: ignore[arg-type]
+
+    def _quiet(self, rank: RankView, main: ThreadId, since_s: float | None) -> RankVerdict:
+        """Clause 2, else a plain stall: nothing has moved for the window."""
+        reach = reachable(main, self.standing) if main in self.standing else frozenset()
+        for process in sorted({thread.process for thread in reach} - {rank.main}):
+            own = [thread.id for thread in self.processes[process].threads] if process in self.processes else []
+            if not own or process not in rank.members or not self.proven.issuperset(own):
+                continue
+            culprits = self._culprits(own[0], self.proven)
+            closed_s = self._closed(culprits)
+            if self._pending_timer(rank, self.proven, closed_s) is not None:
+                continue
+            why = f"it depends on pid {process.pid}, which is in the knot, and nothing has moved for the window"
+            spared = "its main thread is not in the knot itself"
+            return RankVerdict(
+                rank.rank, RankState.STALLED, why, True, culprits, closed_s, since_s=since_s, spared=spared
+            )
+        return RankVerdict(rank.rank, RankState.STALLED, "no thread of it has run for the window", since_s=since_s)
+
+    def _culprits(self, start: ThreadId, members: Set[ThreadId]) -> tuple[ThreadId, ...]:
+        """Return what `start` depends on within the knot, farthest from the main thread first."""
+        reach = reachable(start, self.standing) & members
+        return tuple(sorted(reach, key=lambda thread: (_is_child_wait(self.views.get(thread)), thread)))
+
+    def _closed(self, culprits: Sequence[ThreadId]) -> float | None:
+        """Return when the last of `culprits` blocked; None if one of them is not known."""
+        times = [self.views[thread].last_ran_s for thread in culprits]
+        known = [time_s for time_s in times if time_s is not None]
+        return max(known) if known and len(known) == len(times) else None
+
+    def _pending_timer(self, rank: RankView, members: Set[ThreadId], closed_s: float | None) -> ThreadId | None:
+        """Return a thread of the tree that sleeps for a set time and has not run since the knot closed."""
+        for view in self._tree(rank):
+            if view.id in members or not view.is_timed:
+                continue
+            has_run_since = (
+                closed_s is not None and view.last_ran_s is not None and view.last_ran_s > closed_s + CLOCK_SLACK_S
+            )
+            if not has_run_since:
+                return view.id
+        return None
+
+    def _live_beside(self, rank: RankView, members: Set[ThreadId]) -> str | None:
+        """Return why a live thread of the tree forbids to end the rank: any but an MPI runtime's polling helper."""
+        for view in self._tree(rank):
+            process = self.processes[view.id.process]
+            is_helper = view.is_poller and bool(process.runtimes) and not view.id.is_main
+            if view.id not in members and not is_helper and view.state not in {"Z", "X"}:
+                return f"thread {view.id.tid} of pid {process.id.pid} is live ({view.live or 'its wait can end'})"
+        return None
+
+    def _caught(self, culprits: Sequence[ThreadId]) -> str | None:
+        for thread in culprits:
+            process: ProcessView | None = self.processes.get(thread.process)
+            if process is not None and process.signals:
+                return f"pid {process.id.pid} {process.signals}"
+        return None
+
+    def _tree(self, rank: RankView) -> list[ThreadView]:
+        members: set[ProcessId] = set(rank.members)
+        return [view for view in self.views.values() if view.id.process in members]
+
+    def _age(self, view: ThreadView) -> float | None:
+        if self.clock_s is None or view.last_ran_s is None or view.state != "S":
+            return None
+        return max(0.0, self.clock_s - view.last_ran_s)
+
+
+def _is_child_wait(view: ThreadView | None) -> bool:
+    return view is not None and view.wait is not None and view.wait.kind.value == "child"

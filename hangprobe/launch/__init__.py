@@ -1,0 +1,1 @@
+"""Start a job, own every process it makes, and end them all."""

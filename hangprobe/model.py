@@ -1,0 +1,306 @@
+"""The words of the project, as the values that pass between its stages.
+
+Glossary: a *job* is what one launcher command started. A *rank* is one of its MPI processes; its *rank tree* is that
+process and all its descendants, orphans included. A *wait* is what a blocked thread waits for, its *wakers* are all
+threads that could end it. A *knot* is a set of blocked threads whose wakers are all in the set. A *snapshot* (or
+collect) is one look at `/proc`; two of them make a *double collect*, which can carry a proof.
+
+Everything here is frozen and knows nothing of the system: it can be written to a record and judged on another machine.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Verdict(StrEnum):
+    """What is said of a whole job."""
+
+    HANG = "hang"
+    STALL = "stall"
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Tier(StrEnum):
+    """How well a finding is founded, strongest first."""
+
+    PROVEN = "proven"
+    LEAK = "leak"
+    STALLED = "stalled"
+    BLOCKED = "blocked"
+
+
+class RankState(StrEnum):
+    """What is said of one rank, in order of precedence."""
+
+    PROVEN = "proven"
+    LEAK = "leak"
+    STALLED = "stalled"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    PROGRESSING = "progressing"
+    UNKNOWN = "unknown"
+
+
+class Launcher(StrEnum):
+    """Which launcher started the ranks."""
+
+    HYDRA = "hydra"
+    OPENMPI = "openmpi"
+    INTEL = "intel"
+    PALS = "pals"
+    SRUN = "srun"
+    GNU_PARALLEL = "gnu-parallel"
+    NONE = "none"
+
+
+class WaitKind(StrEnum):
+    """The kinds of wait whose wakers can be told."""
+
+    FUTEX_PRIVATE = "futex-private"
+    MUTEX = "mutex"
+    CHILD = "child"
+
+
+class StartMethod(StrEnum):
+    """How a process came to be, as seen in the live tree."""
+
+    FORK = "fork"
+    SPAWN = "spawn"
+    FORKSERVER = "forkserver"
+    EXEC = "exec"
+
+
+class Frozen(msgspec.Struct, frozen=True, omit_defaults=False):
+    """Base of all values: immutable, comparable, hashable, encodable."""
+
+
+class ProcessId(Frozen, frozen=True, order=True):
+    """A process, and never another one that got its pid later."""
+
+    host: str
+    pid: int
+    start_time: int
+    """Clock ticks after boot: field 22 of `/proc/PID/stat`."""
+
+
+class ThreadId(Frozen, frozen=True, order=True):
+    """A thread of a process."""
+
+    process: ProcessId
+    tid: int
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the thread in which the program started."""
+        return self.tid == self.process.pid
+
+
+class Unreadable(Frozen, frozen=True):
+    """A read that failed, kept as data: what was wanted, and why it could not be had."""
+
+    what: str
+    why: str
+
+
+class Mutex(Frozen, frozen=True):
+    """A pthread mutex as it stands in the memory of who waits for it (glibc `struct __pthread_mutex_s`)."""
+
+    kind: str
+    """`normal`, `recursive`, `errorcheck`, `adaptive`; a `robust-` prefix where that is set."""
+    owner: int
+    """The TID that locked it, in the numbering of its PID namespace."""
+
+
+class Wait(Frozen, frozen=True):
+    """What a blocked thread waits for, and every thread that could end it."""
+
+    kind: WaitKind
+    object: str
+    """The lock's address in hexadecimal, or the process waited for."""
+    wakers: frozenset[ThreadId]
+    mutex: Mutex | None = None
+
+
+class ThreadView(Frozen, frozen=True):
+    """One thread in one collect."""
+
+    id: ThreadId
+    start_time: int | None
+    state: str | None
+    """The letter of `/proc` (R, S, D, T, t, Z, ...); None if unreadable."""
+    call: str | None
+    """The line of `/proc/PID/task/TID/syscall`: number, arguments, stack and instruction pointer."""
+    run_count: int | None
+    """How many times it was given a processor (`schedstat`); changes whenever it ran."""
+    wait: Wait | None
+    """None if its wakers cannot be told: then `live` says why."""
+    live: str | None
+    """Why this thread must be thought able to wake by itself; None if only its wakers can end its wait."""
+    is_timed: bool = False
+    """In a futex or sleep wait that ends by itself."""
+    is_poller: bool = False
+    """Blocked in poll, select or epoll."""
+    last_ran_s: float | None = None
+    """When it last ran, in seconds of the kernel's scheduler clock; None if not known."""
+
+
+class ProcessView(Frozen, frozen=True):
+    """One process in one collect."""
+
+    id: ProcessId
+    parent: int | None
+    name: str | None
+    is_forked: bool | None
+    """Forked and never exec'd (PF_FORKNOEXEC, field 9 of `/proc/PID/stat`)."""
+    threads: tuple[ThreadView, ...]
+    signals: str | None
+    """Why a signal might wake one of its threads ("catches TERM"); None if none that says anything is caught."""
+    runtimes: tuple[str, ...] = ()
+    """The MPI runtime libraries that it maps."""
+
+
+class Snapshot(Frozen, frozen=True):
+    """One collect: every process of interest on one node."""
+
+    host: str
+    began_s: float
+    ended_s: float
+    processes: tuple[ProcessView, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    clock_s: float | None = None
+    """The scheduler clock at the end of the collect, to compare with `ThreadView.last_ran_s`."""
+
+
+class DoubleCollect(Frozen, frozen=True):
+    """Two collects of the same processes, the first complete before the second began."""
+
+    first: Snapshot
+    second: Snapshot
+
+
+class RankView(Frozen, frozen=True):
+    """Which processes make up a rank."""
+
+    rank: int
+    launcher: Launcher
+    top: ProcessId
+    """The process that the launcher started."""
+    main: ProcessId
+    """The process that stands for the rank: `top`, or the program behind its shells."""
+    members: tuple[ProcessId, ...]
+    """The rank tree: `top`, its descendants, and orphans that carry its rank."""
+
+
+class Progress(Frozen, frozen=True):
+    """How a rank tree moved during the time it was watched."""
+
+    rank: int
+    quiet_s: float
+    """For how long no thread of the tree has run and none has come or gone."""
+
+
+class MemoryOwner(StrEnum):
+    """What a lock's neighbourhood in memory says that it is."""
+
+    PYTHON_LOCK = "python-lock"
+    RLOCK = "rlock"
+    BUFFERED_IO = "buffered-io"
+    UNKNOWN = "unknown"
+
+
+class LockFacts(Frozen, frozen=True):
+    """What memory says of the lock that a thread waits for."""
+
+    thread: ThreadId
+    object: str
+    owner: MemoryOwner
+    is_semaphore: bool
+    """The futex word is that of a `sem_t` with value 0, which records no owner (CPython's locks)."""
+    is_older_than_fork: bool | None
+    """The same lock object stands at the same address in the parent; None if that cannot be told."""
+    parent_value: int | None
+    """The lock word at the same address in the parent now; None if unreadable."""
+    holder: int | None = None
+    """TID of the holder where the lock records one (RLock), in the parent."""
+
+
+class Frame(Frozen, frozen=True):
+    """One frame of a stack, outermost last."""
+
+    function: str
+    file: str
+    line: int
+
+
+class Stack(Frozen, frozen=True):
+    """The stack of one thread of a suspect."""
+
+    thread: ThreadId
+    frames: tuple[Frame, ...]
+    source: str
+    """The tool that read it."""
+
+
+class Lineage(Frozen, frozen=True):
+    """Where a suspect process comes from."""
+
+    process: ProcessId
+    parent: ProcessId | None
+    """The process that forked it, if it still runs."""
+    start_method: StartMethod
+    name: str
+    parent_threads: tuple[int, ...] = ()
+
+
+class Suspects(Frozen, frozen=True):
+    """Everything that was read of the processes in a knot after the second collect."""
+
+    locks: tuple[LockFacts, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    lineage: tuple[Lineage, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+class RankVerdict(Frozen, frozen=True):
+    """What the judge says of one rank."""
+
+    rank: int
+    state: RankState
+    why: str
+    hung: bool = False
+    """Makes the job a hang (clause 1 or 2 of the job rule)."""
+    culprits: tuple[ThreadId, ...] = ()
+    """The threads of the knot that hold the rank, those whose wait is not for a child first."""
+    closed_s: float | None = None
+    """When the last of the culprits blocked, in seconds of the scheduler clock of its node."""
+    since_s: float | None = None
+    """For how long the rank's main thread has been waiting."""
+    spared: str | None = None
+    """Why a proven hang is not ended by default; None if nothing forbids it."""
+
+
+class Judgement(Frozen, frozen=True):
+    """What a double collect shows."""
+
+    at_s: float
+    proven: frozenset[ThreadId]
+    """The knot with every thread of a signal-catching process taken as live."""
+    blocked: frozenset[ThreadId]
+    """The knot without that rule: a superset of `proven`."""
+    ranks: tuple[RankVerdict, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the job as far as it can be seen while it runs."""
+        if any(rank.hung for rank in self.ranks):
+            return Verdict.HANG
+        if any(rank.state is RankState.STALLED for rank in self.ranks):
+            return Verdict.STALL
+        return Verdict.OK

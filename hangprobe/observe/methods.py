@@ -1,0 +1,38 @@
+"""How the ranks' child processes were started, as seen in the live tree while the job ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from hangprobe.model import ProcessId, RankView, StartMethod
+from hangprobe.observe.lineage import start_method
+from hangprobe.observe.procfs import Reader
+
+
+@dataclass(slots=True)
+class Methods:
+    """Remembers the start method of every child of a rank that lived long enough to be seen."""
+
+    reader: Reader
+    seen: dict[ProcessId, tuple[int, StartMethod | None]] = field(default_factory=dict)
+    _was_forked: dict[ProcessId, bool] = field(default_factory=dict)
+
+    def see(self, ranks: Sequence[RankView], processes: Iterable[tuple[ProcessId, int, bool]]) -> None:
+        """Take in a sample's processes: identity, parent's pid, whether it is forked and has not exec'd."""
+        rank_of = {
+            member: rank.rank for rank in ranks for member in rank.members if member not in {rank.top, rank.main}
+        }
+        for process, parent, is_forked in processes:
+            if process in rank_of and self._was_forked.get(process) is not is_forked:
+                self._was_forked[process] = is_forked
+                method = start_method(self.reader, process.pid, parent, is_forked)
+                self.seen[process] = (rank_of[process], method)
+
+    def ranks_by_method(self) -> dict[StartMethod, set[int]]:
+        """Return which ranks have started children by which method."""
+        found: dict[StartMethod, set[int]] = {}
+        for rank, method in self.seen.values():
+            if method is not None:
+                found.setdefault(method, set()).add(rank)
+        return found

@@ -1,0 +1,314 @@
+"""The watchdog's steady state: which threads of a job have run since the last look, at no price worth naming.
+
+Stage 1 reads one small file a thread, kept open (`schedstat`; its run count changes with every run). Stage 2 reads the
+system call of threads that did not run, once per sleep: a thread that has not run since is in the same call. What
+could be a knot by that much is worth a double collect (`snapshot`); nothing here proves anything.
+
+Lists of threads and children are read again only for processes of which a thread ran: whoever starts a thread or a
+child must run to do it. Orphans go to the guardian, whose children are read every time.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hangprobe.model import Launcher, ProcessId, Progress, RankView, Unreadable
+from hangprobe.observe.procfs import Reader, parse_call, parse_environ, parse_numbers, parse_run_count
+from hangprobe.observe.ranks import Marker, Relative, attribute, marker
+from hangprobe.observe.waits.shapes import Children, Family, Shape, machine, shape
+
+DESCRIPTORS_KEPT_FREE = 128
+"""Of hangprobe's own limit: for files that it opens for a moment."""
+
+Task = tuple[int, int]
+"""A thread within one sample: (pid, TID)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look at a job."""
+
+    at_s: float
+    ranks: tuple[RankView, ...]
+    progress: Mapping[int, Progress]
+    wakers: Mapping[Task, frozenset[Task]]
+    """The threads that may be blocked for ever by what is cheap to see, with their wakers; all others are live."""
+    run_counts: Mapping[Task, int]
+    process_count: int
+    thread_count: int
+
+
+@dataclass(slots=True)
+class _Task:
+    """A thread that is being watched."""
+
+    tid: int
+    descriptor: int | None
+    run_count: int = -1
+    has_run: bool = True
+    shape: Shape | None = None
+    is_shaped: bool = False
+    """Whether `shape` was read during the present sleep."""
+
+
+@dataclass(slots=True)
+class _Process:
+    """A process that is being watched."""
+
+    id: ProcessId
+    parent: int
+    name: str
+    is_forked: bool
+    marker: Marker | None
+    tasks: dict[int, _Task] = field(default_factory=dict)
+    children: tuple[int, ...] = ()
+    moved_s: float = 0.0
+    """When one of its threads was last seen to have run, come or gone."""
+
+
+class Sampler:
+    """Watches everything below one process, which is not itself part of the job.
+
+    `command` is the pid that stands for the job where no launcher is recognised. `own` is hangprobe's environment.
+    """
+
+    def __init__(self, reader: Reader, host: str, root: int, command: int, own: Mapping[str, str]) -> None:
+        self.reader = reader
+        self.host = host
+        self.root = root
+        self.command = command
+        self.own = own
+        self.arch = machine()
+        self.processes: dict[int, _Process] = {}
+        self._ranks: tuple[RankView, ...] = ()
+        self._ranks_key: object = None
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < hard and hard < 1 << 20:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        self._free = soft - DESCRIPTORS_KEPT_FREE
+
+    def close(self) -> None:
+        """Close every file that is kept open."""
+        for process in list(self.processes.values()):
+            self._forget(process)
+
+    def lineage(self) -> list[tuple[ProcessId, int, bool]]:
+        """Return every process with its parent's pid and whether it is forked and has not exec'd."""
+        return [(process.id, process.parent, process.is_forked) for process in self.processes.values()]
+
+    def sample(self, now_s: float) -> Sample:
+        """Take one look at time `now_s` (monotonic seconds)."""
+        self._walk(now_s)
+        for process in self.processes.values():
+            for task in process.tasks.values():
+                if not task.has_run and not task.is_shaped:
+                    task.shape = self._shape(process.id.pid, task.tid)
+                    task.is_shaped = True
+        self.attribute()
+        return Sample(
+            at_s=now_s,
+            ranks=self._ranks,
+            progress=self._progress(now_s),
+            wakers=self._wakers(),
+            run_counts={(pid, t.tid): t.run_count for pid, p in self.processes.items() for t in p.tasks.values()},
+            process_count=len(self.processes),
+            thread_count=sum(len(process.tasks) for process in self.processes.values()),
+        )
+
+    def _walk(self, now_s: float) -> None:
+        """Stage 1: from the root down, read run counts; whoever ran may have started something."""
+        seen: set[int] = set()
+        ahead = list(self._children(self.root))
+        while ahead:
+            pid = ahead.pop(0)
+            if pid in seen:
+                continue
+            process = self.processes.get(pid) or self._meet(pid, now_s)
+            if process is None:
+                continue
+            seen.add(pid)
+            self._look(process, now_s)
+            ahead += process.children
+        for pid in self.processes.keys() - seen:
+            process = self.processes[pid]
+            if not self._is_gone(process):  # reparented to something that has not run since
+                self._look(process, now_s)
+            if not process.tasks or self._is_gone(process):
+                self._forget(process)
+
+    def _meet(self, pid: int, now_s: float) -> _Process | None:
+        stat = self.reader.stat(pid)
+        if isinstance(stat, Unreadable) or stat.start_time is None or stat.state in {"Z", "X"}:
+            return None
+        process = _Process(
+            ProcessId(self.host, pid, stat.start_time),
+            stat.parent or 0,
+            stat.comm or "?",
+            bool(stat.is_forked),
+            self._marker(pid),
+            moved_s=now_s,
+        )
+        self.processes[pid] = process
+        self._ranks_key = None
+        return process
+
+    def _marker(self, pid: int) -> Marker | None:
+        data = self.reader.guarded(pid, "environ")
+        return None if isinstance(data, Unreadable) else marker(parse_environ(data), self.own)
+
+    def _look(self, process: _Process, now_s: float) -> None:
+        has_moved = not process.tasks
+        for task in list(process.tasks.values()):
+            count = self._run_count(process.id.pid, task)
+            if count is None:
+                self._close(process.tasks.pop(task.tid))
+                has_moved = True
+                continue
+            task.has_run = count != task.run_count
+            if task.has_run:
+                task.run_count, task.is_shaped, task.shape = count, False, None
+                has_moved = True
+        if has_moved:
+            process.moved_s = now_s
+            self._relist(process)
+
+    def _relist(self, process: _Process) -> None:
+        """Read again what only a running thread can change: threads, children, parent, and the program itself."""
+        pid = process.id.pid
+        tids = self.reader.numbers(f"{pid}/task")
+        if isinstance(tids, Unreadable):
+            return
+        for tid in tids:
+            if tid not in process.tasks:
+                task = _Task(tid, self._open(pid, tid))
+                task.run_count = self._run_count(pid, task) or -1
+                process.tasks[tid] = task
+        process.children = tuple(self._children(pid, tids))
+        stat = self.reader.stat(pid)
+        if isinstance(stat, Unreadable):
+            return
+        has_execed = stat.comm != process.name or (process.is_forked and stat.is_forked is False)
+        if has_execed:
+            process.marker = self._marker(pid)
+        if has_execed or stat.parent != process.parent:
+            process.parent = stat.parent or process.parent
+            process.is_forked = bool(stat.is_forked)
+            process.name = stat.comm or process.name
+            self._ranks_key = None
+
+    def _children(self, pid: int, tids: list[int] | None = None) -> list[int]:
+        found: list[int] = []
+        for tid in tids or [pid]:
+            text = self.reader.text(f"{pid}/task/{tid}/children")
+            if not isinstance(text, Unreadable):
+                found += parse_numbers(text, "children")[0]
+        return found
+
+    def _open(self, pid: int, tid: int) -> int | None:
+        if self._free <= 0:
+            return None
+        try:
+            descriptor = os.open(f"{self.reader.root}/{pid}/task/{tid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        self._free -= 1
+        return descriptor
+
+    def _run_count(self, pid: int, task: _Task) -> int | None:
+        """Return the run count; None if the thread has ended."""
+        try:
+            if task.descriptor is not None:
+                text = os.pread(task.descriptor, 128, 0).decode(errors="replace")
+            else:
+                read = self.reader.text(f"{pid}/task/{task.tid}/schedstat")
+                if isinstance(read, Unreadable):
+                    return None
+                text = read
+        except OSError:
+            return None
+        count = parse_run_count(text)
+        return 0 if isinstance(count, Unreadable) else count
+
+    def _shape(self, pid: int, tid: int) -> Shape | None:
+        """Stage 2: what a thread that did not run waits for, if its wait could last for ever."""
+        call, wchan = self.reader.text(f"{pid}/task/{tid}/syscall"), self.reader.text(f"{pid}/task/{tid}/wchan")
+        if isinstance(call, Unreadable) or isinstance(wchan, Unreadable):
+            return None
+        words = parse_call(call)
+        found = words if isinstance(words, Unreadable) else shape(words, wchan.strip(), self.arch)
+        return None if isinstance(found, Unreadable) or found.is_timed else found
+
+    def _wakers(self) -> dict[Task, frozenset[Task]]:
+        """Return a graph with at most the edges of the true one: what is no knot here is none there."""
+        graph: dict[Task, frozenset[Task]] = {}
+        for pid, process in self.processes.items():
+            own = frozenset((pid, tid) for tid in process.tasks)
+            for task in process.tasks.values():
+                if task.has_run or task.shape is None or task.shape.family is Family.EPOLL:
+                    continue
+                if task.shape.family is Family.FUTEX:
+                    graph[pid, task.tid] = own - {(pid, task.tid)}
+                elif (wakers := self._child_wakers(pid, task.shape)) is not None:
+                    graph[pid, task.tid] = wakers
+        return graph
+
+    def _child_wakers(self, pid: int, found: Shape) -> frozenset[Task] | None:
+        """Return the threads of the child waited for; of any child where it is not told which one."""
+        if found.family is Family.CHILD and found.children is Children.ONE:
+            children = [found.target] if found.target in self.processes else []
+        else:
+            children = [child for child in self.processes[pid].children if child in self.processes]
+        if not children:
+            return None
+        if len(children) > 1 or found.family is Family.POLL:
+            # One of several: the double collect tells which; here the quietest stands for all.
+            children = [child for child in children if self._is_quiet(child)][:1]
+        return (
+            frozenset((child, tid) for child in children for tid in self.processes[child].tasks) if children else None
+        )
+
+    def _is_quiet(self, pid: int) -> bool:
+        return all(not task.has_run and task.shape is not None for task in self.processes[pid].tasks.values())
+
+    def attribute(self, is_forced: bool = False) -> tuple[RankView, ...]:
+        """Return the ranks; `is_forced` looks again behind shells, which change nothing but their system call."""
+        key = tuple((pid, process.parent, len(process.tasks) == 1) for pid, process in self.processes.items())
+        if key == self._ranks_key and not is_forced:
+            return self._ranks
+        tree = [
+            Relative(process.id, process.parent, process.name, process.marker, len(process.tasks))
+            for process in self.processes.values()
+        ]
+        ranks = attribute(tree, self.command, self.reader)
+        if any(rank.launcher is not Launcher.NONE for rank in self._ranks):
+            # Ranks that have ended leave their launcher behind: it is not a rank of its own.
+            ranks = tuple(rank for rank in ranks if rank.launcher is not Launcher.NONE)
+        self._ranks = ranks or self._ranks
+        self._ranks_key = key
+        return self._ranks
+
+    def _progress(self, now_s: float) -> dict[int, Progress]:
+        moved = {pid: process.moved_s for pid, process in self.processes.items()}
+        return {
+            rank.rank: Progress(rank.rank, now_s - max((moved.get(m.pid, now_s) for m in rank.members), default=now_s))
+            for rank in self._ranks
+        }
+
+    def _is_gone(self, process: _Process) -> bool:
+        stat = self.reader.stat(process.id.pid)
+        return isinstance(stat, Unreadable) or stat.start_time != process.id.start_time or stat.state in {"Z", "X"}
+
+    def _forget(self, process: _Process) -> None:
+        for task in process.tasks.values():
+            self._close(task)
+        self.processes.pop(process.id.pid, None)
+        self._ranks_key = None
+
+    def _close(self, task: _Task) -> None:
+        if task.descriptor is not None:
+            os.close(task.descriptor)
+            self._free += 1

@@ -1,0 +1,99 @@
+"""Python stacks of suspects, read by py-spy after the second collect and with a hard deadline.
+
+py-spy reads another process's memory without its help; `--nonblocking` never stops it, so there is nothing to detach
+from, and a suspect does not run anyway. Each py-spy runs in its own process and is killed when it is late.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from hangprobe.model import Frame, ProcessId, Stack, ThreadId, Unreadable
+
+AT_ONCE = 4
+"""py-spy processes side by side."""
+
+
+def find_py_spy() -> str | None:
+    """Return the py-spy that belongs to this installation, else the first one on PATH."""
+    beside = Path(sys.executable).with_name("py-spy")
+    return str(beside) if beside.exists() else shutil.which("py-spy")
+
+
+def python_stacks(processes: Iterable[ProcessId], deadline_s: float) -> tuple[list[Stack], list[Unreadable]]:
+    """Return the stacks of all Python threads of `processes`; what could not be had within `deadline_s` is named."""
+    tool = find_py_spy()
+    wanted = list(processes)
+    if tool is None:
+        return [], [Unreadable("stacks", "no py-spy: pip install py-spy")] if wanted else []
+    end_s = time.monotonic() + deadline_s
+    stacks: list[Stack] = []
+    failed: list[Unreadable] = []
+    for start in range(0, len(wanted), AT_ONCE):
+        batch = [(process, _start(tool, process.pid)) for process in wanted[start : start + AT_ONCE]]
+        for process, reader in batch:
+            output = _finish(reader, end_s)
+            if isinstance(output, Unreadable):
+                failed.append(Unreadable(f"stack of pid {process.pid}", output.why))
+            else:
+                stacks += parse(output, process)
+    return stacks, failed
+
+
+def parse(output: bytes, process: ProcessId) -> list[Stack]:
+    """Parse what `py-spy dump --json` prints; anything else gives no stacks."""
+    try:
+        threads = msgspec.json.decode(output, type=list[_Thread])
+    except msgspec.DecodeError:
+        return []
+    return [
+        Stack(
+            ThreadId(process, thread.os_thread_id),
+            tuple(Frame(frame.name, frame.short_filename or frame.filename, frame.line) for frame in thread.frames),
+            "py-spy",
+        )
+        for thread in threads
+        if thread.os_thread_id
+    ]
+
+
+class _Frame(msgspec.Struct):
+    name: str
+    filename: str
+    short_filename: str | None = None
+    line: int = 0
+
+
+class _Thread(msgspec.Struct):
+    frames: list[_Frame]
+    os_thread_id: int | None = None
+
+
+def _start(tool: str, pid: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [tool, "dump", "--pid", str(pid), "--json", "--nonblocking"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _finish(reader: subprocess.Popen[bytes], end_s: float) -> bytes | Unreadable:
+    try:
+        output, errors = reader.communicate(timeout=max(0.01, end_s - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        reader.kill()
+        reader.communicate()
+        return Unreadable("py-spy", "no answer before the deadline")
+    if reader.returncode == 0:
+        return output
+    lines = errors.decode(errors="replace").strip().splitlines()
+    return Unreadable("py-spy", lines[0][:200] if lines else f"status {reader.returncode}")

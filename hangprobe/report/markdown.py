@@ -1,0 +1,75 @@
+"""A result as a Markdown page: what goes into a support ticket."""
+
+from __future__ import annotations
+
+import shlex
+
+from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
+from hangprobe.ranksets import fold
+from hangprobe.report.text import finding_title, headline, since, start_methods
+from hangprobe.result import Finding, RankResult, Result
+
+
+def page(result: Result) -> str:
+    """Return the whole page."""
+    parts = [f"# {_escape(headline(result))}", _facts(result), "## Ranks", _ranks(result)]
+    if result.findings:
+        parts.append("## Findings")
+        parts += [_finding(finding) for finding in result.findings]
+    if result.unreadable:
+        parts.append("## Not readable")
+        parts.append("\n".join(f"- {_escape(each.what)}: {_escape(each.why)}" for each in result.unreadable))
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(result: Result) -> str:
+    watched = result.watched
+    rows = [
+        ("command", _code(shlex.join(result.command))),
+        ("started", result.started_at),
+        ("duration", f"{result.duration_s:.1f} s"),
+        ("exit status", "none: ended by hangprobe" if result.exit_status is None else str(result.exit_status)),
+        ("children seen in the live tree", start_methods(result)),
+        (
+            "watched",
+            f"{watched.samples} samples, one every {watched.interval_s:g} s; {watched.double_collects} double collects",
+        ),
+    ]
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _ranks(result: Result) -> str:
+    groups: dict[tuple[str, str | None, str], list[RankResult]] = {}
+    for rank in result.ranks:
+        groups.setdefault((rank.state.value, rank.mechanism, rank.host), []).append(rank)
+    rows = ["| ranks | host | state | since | mechanism | pids |", "|---|---|---|---|---|---|"]
+    for (state, mechanism, host), members in groups.items():
+        pids = ", ".join(str(rank.pid) for rank in members[:8]) + (", ..." if len(members) > 8 else "")
+        ranks = fold(rank.rank for rank in members)
+        rows.append(f"| {ranks} | {_escape(host)} | {state} | {since(members)} | {mechanism or ''} | {pids} |")
+    return "\n".join(rows)
+
+
+def _finding(finding: Finding) -> str:
+    mechanism = MECHANISMS.get(finding.mechanism)
+    parts = [f"### {_escape(finding_title(finding))}", _escape(finding.says) + "."]
+    if mechanism is not None:
+        parts.append(f"> {mechanism.title}. {mechanism.text}")
+        parts += [f"> Reference: {mechanism.reference}"] if mechanism.reference else []
+    if finding.evidence:
+        parts.append("Evidence:\n\n" + "\n".join(f"- {_escape(line)}" for line in finding.evidence))
+    parts.append("Assumptions: " + (_escape("; ".join(finding.assumptions)) or "none") + ".")
+    if finding.mitigations:
+        known = [MITIGATIONS[slug] for slug in finding.mitigations if slug in MITIGATIONS]
+        parts.append("Mitigations:\n\n" + "\n".join(f"- `{m.slug}`: {m.title}. {m.text}" for m in known))
+    return "\n\n".join(parts)
+
+
+def _code(text: str) -> str:
+    return "`` " + text.replace("\n", " ").replace("|", "\\|") + " ``"
+
+
+def _escape(text: str) -> str:
+    for mark in "\\`*_<|":
+        text = text.replace(mark, "\\" + mark)
+    return text.replace("\n", " ")

@@ -1,0 +1,102 @@
+"""A result as plain lines, for terminals, pipes and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hangprobe.ranksets import fold
+from hangprobe.result import Finding, RankResult, Result
+
+VERDICTS = {
+    "hang": "HANG",
+    "stall": "STALL",
+    "ok": "OK",
+    "failed": "FAILED",
+    "unknown": "UNKNOWN",
+}
+
+
+def headline(result: Result) -> str:
+    """Return the verdict in one line."""
+    what = result.program.name if result.program else result.command[0]
+    if result.program and result.program.variant != "default":
+        what += f" --variant {result.program.variant}"
+    if result.program and result.program.mitigation:
+        what += f" --mitigate {result.program.mitigation}"
+    tier = f" ({result.tier})" if result.tier else ""
+    return f"{VERDICTS[result.verdict]}{tier}: {what}, {_size(result)}, {_ending(result)}"
+
+
+def lines(result: Result) -> list[str]:
+    """Return the whole result as lines without colour."""
+    text = [headline(result), "", *rank_table(result.ranks)]
+    for finding in result.findings:
+        text += ["", *_finding(finding)]
+    if result.start_methods:
+        text += ["", f"children seen in the live tree: {start_methods(result)}"]
+    if result.unreadable:
+        text += ["", "not readable:", *(f"  {each.what}: {each.why}" for each in result.unreadable)]
+    return text
+
+
+def start_methods(result: Result) -> str:
+    """Return how the ranks' children were started, in words."""
+    parts = [f"{method} (ranks {ranks})" for method, ranks in result.start_methods.items()]
+    return ", ".join(parts) or "none lived long enough to be seen"
+
+
+def rank_table(ranks: Iterable[RankResult]) -> list[str]:
+    """Return one line for each group of ranks that are alike, longest waiting first seen."""
+    groups: dict[tuple[str, str | None], list[RankResult]] = {}
+    for rank in ranks:
+        groups.setdefault((rank.state.value, rank.mechanism), []).append(rank)
+    rows = [("ranks", "state", "since", "mechanism", "pids")]
+    for (state, mechanism), members in groups.items():
+        pids = ", ".join(str(rank.pid) for rank in members[:4]) + (", ..." if len(members) > 4 else "")
+        rows.append((fold(rank.rank for rank in members), state, since(members), mechanism or "", pids))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return ["  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
+            for row in rows] if len(rows) > 1 else []  # fmt: skip
+
+
+def since(ranks: Iterable[RankResult]) -> str:
+    """Return for how long some ranks have been waiting."""
+    times = sorted(rank.since_s for rank in ranks if rank.since_s is not None)
+    if not times:
+        return ""
+    return f"{times[0]:.1f} s" if times[-1] - times[0] < 0.1 else f"{times[0]:.1f}-{times[-1]:.1f} s"
+
+
+def finding_title(finding: Finding) -> str:
+    """Return a finding's slug with its tier and details in parentheses."""
+    words = [str(finding.tier)]
+    words += ["cause likely"] if finding.likely else []
+    words += [f"{name}: {value}" for name, value in finding.detail.items()]
+    words += ["recovered"] if finding.recovered else []
+    return f"{finding.mechanism} ({', '.join(words)})"
+
+
+def _finding(finding: Finding) -> list[str]:
+    text = [finding_title(finding), f"  {finding.says}"]
+    if finding.evidence:
+        text += ["  evidence:", *(f"    - {line}" for line in finding.evidence)]
+    text.append(f"  assumptions: {'; '.join(finding.assumptions) or 'none'}")
+    if finding.mitigations:
+        text.append(f"  mitigations: {', '.join(finding.mitigations)}")
+    return text
+
+
+def _size(result: Result) -> str:
+    count = len(result.ranks)
+    where = f" by {result.launcher}" if result.launcher.value != "none" else ""
+    return f"{count} rank{'s' if count != 1 else ''}{where}"
+
+
+def _ending(result: Result) -> str:
+    if result.detected_after_s is not None:
+        return f"reported {result.detected_after_s:.2f} s after the last thread blocked"
+    if result.ended_by == "itself":
+        return f"ended by itself with status {result.exit_status} after {result.duration_s:.1f} s"
+    if result.ended_by == "user":
+        return f"ended by the user after {result.duration_s:.1f} s"
+    return f"ended by hangprobe after {result.duration_s:.1f} s" if result.ended_by else "still running"

@@ -1,0 +1,215 @@
+"""The watch over one running job: sample, and where something could be a knot, collect twice, judge and explain.
+
+Cheap while the job is healthy: a sample reads one small file a thread. A candidate that turns out to be no knot is
+looked at again with growing pauses; a hang that stands is only watched for a change until somebody ends it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from hangprobe.explain.findings import find
+from hangprobe.judge.knot import knot
+from hangprobe.judge.verdict import judge
+from hangprobe.model import (
+    DoubleCollect,
+    Judgement,
+    ProcessId,
+    Progress,
+    RankState,
+    RankVerdict,
+    RankView,
+    Suspects,
+    ThreadId,
+    Verdict,
+)
+from hangprobe.observe.methods import Methods
+from hangprobe.observe.procfs import Reader
+from hangprobe.observe.sampler import Sample, Sampler, Task
+from hangprobe.observe.snapshot import double_collect
+from hangprobe.observe.suspects import read_suspects
+from hangprobe.observe.world import World
+from hangprobe.policy import Policy
+from hangprobe.record import Look, Writer
+from hangprobe.result import Finding
+
+BACKOFF_FIRST_S = 0.5
+"""The first pause after a candidate that was no knot."""
+
+Candidates = frozenset[tuple[Task, int]]
+"""Threads with their run counts: the same set again is the same sleep of the same threads."""
+
+
+@dataclass(slots=True)
+class Watchdog:
+    """Watches everything below `root`, on this node.
+
+    `command` stands for the job where no launcher is recognised. The clock is monotonic; `sleep` waits between the two
+    collects of a proof.
+    """
+
+    root: int
+    command: int
+    policy: Policy
+    record: Writer
+    reader: Reader = field(default_factory=Reader)
+    host: str = field(default_factory=socket.gethostname)
+    own: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    sample: Sample | None = None
+    judgement: Judgement | None = None
+    double: DoubleCollect | None = None
+    suspects: Suspects = field(default_factory=Suspects)
+    findings: tuple[Finding, ...] = ()
+    ranks: tuple[RankView, ...] = ()
+    """The last ranks that were seen: a job that has ended keeps them."""
+    standing_since_s: float | None = None
+    """Since when the present hang stands unchanged; None while there is none."""
+    detected_after_s: float | None = None
+    recovered: tuple[Finding, ...] = ()
+    """What was found and went away without hangprobe's doing."""
+    samples: int = 0
+    collects: list[float] = field(default_factory=list)
+    """When double collects were taken (monotonic seconds)."""
+    methods: Methods = field(init=False)
+    _sampler: Sampler = field(init=False)
+    _candidates: Candidates = frozenset()
+    _pause_s: float = 0.0
+    _due_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Open the sampler."""
+        self._sampler = Sampler(self.reader, self.host, self.root, self.command, self.own)
+        self.methods = Methods(self.reader)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict as it stands."""
+        return self.judgement.verdict if self.judgement is not None else Verdict.OK
+
+    def close(self) -> None:
+        """Close every file."""
+        self._sampler.close()
+
+    def tick(self) -> bool:
+        """Take one sample and whatever it calls for; return whether the verdict or its findings have changed."""
+        now_s = self.clock()
+        sample = self._sampler.sample(now_s)
+        self.sample = sample
+        self.samples += 1
+        self.ranks = sample.ranks or self.ranks
+        self.methods.see(sample.ranks, self._sampler.lineage())
+        candidates = self._candidates_in(sample)
+        if not self._is_due(candidates, sample, now_s):
+            return False
+        return self._look(candidates, sample)
+
+    def look_again(self) -> Verdict:
+        """Collect twice whatever the candidates are, and return the verdict: the last word before a job is ended."""
+        if self.sample is not None:
+            self._look(self._candidates, self.sample)
+        return self.verdict
+
+    def _candidates_in(self, sample: Sample) -> Candidates:
+        ranked = {member.pid for rank in sample.ranks for member in rank.members}
+        return frozenset((task, sample.run_counts[task]) for task in knot(sample.wakers) if task[0] in ranked)
+
+    def _is_due(self, candidates: Candidates, sample: Sample, now_s: float) -> bool:
+        """Tell whether this sample calls for a double collect."""
+        if self.policy.collect_always:
+            return bool(sample.ranks)
+        stalled = any(progress.quiet_s >= self.policy.stall_after_s for progress in sample.progress.values())
+        is_known = candidates == self._candidates
+        if self.verdict is not Verdict.OK:
+            return not is_known or (now_s >= self._due_s and self.verdict is Verdict.STALL)
+        if not candidates and not stalled:
+            self._candidates = candidates
+            return False
+        if is_known:
+            return now_s >= self._due_s
+        self._pause_s = 0.0
+        return True
+
+    def _look(self, candidates: Candidates, sample: Sample) -> bool:
+        """Collect twice, judge, and explain what has changed."""
+        ranks = self._sampler.attribute(is_forced=True)
+        members = [member for rank in ranks for member in rank.members]
+        double = double_collect(self._world, members, self.policy.collect_gap_s, self.clock, self.sleep)
+        self.collects.append(double.first.ended_s)
+        ranks = _complete(ranks, double)
+        judgement = judge(double, ranks, sample.progress, self.policy.stall_after_s)
+        has_changed = _key(judgement) != _key(self.judgement)
+        self._candidates = candidates
+        self._pause_s = min(self.policy.backoff_max_s, 2 * self._pause_s or BACKOFF_FIRST_S)
+        self._due_s = self.clock() + self._pause_s
+        if has_changed:
+            self._change(judgement, double, ranks, sample.progress)
+        self.judgement, self.double, self.ranks = judgement, double, ranks
+        return has_changed
+
+    def _change(
+        self,
+        judgement: Judgement,
+        double: DoubleCollect,
+        ranks: tuple[RankView, ...],
+        progress: Mapping[int, Progress],
+    ) -> None:
+        if judgement.verdict is Verdict.HANG and self.detected_after_s is None:
+            self.detected_after_s = _detected_after(judgement, double)
+        is_hung = judgement.verdict in {Verdict.HANG, Verdict.STALL}
+        self.standing_since_s = self.clock() if is_hung else None
+        culprits = [thread for rank in judgement.ranks for thread in rank.culprits]
+        deadline_s = self.policy.stacks_deadline_s if self.policy.has_stacks and is_hung else None
+        self.suspects = read_suspects(self._world(), double.second, culprits, deadline_s) if culprits else Suspects()
+        findings = find(judgement, double, ranks, self.suspects)
+        if self.verdict is Verdict.HANG and not is_hung:
+            self.recovered += self.findings
+        self.findings = findings
+        if findings or is_hung:
+            self.record.write(Look(judgement.at_s, double, ranks, dict(progress), self.suspects, judgement, findings))
+
+    def _world(self) -> World:
+        return World(self.reader, self.host)
+
+
+def _complete(ranks: tuple[RankView, ...], double: DoubleCollect) -> tuple[RankView, ...]:
+    """Add to each rank tree the processes that only the collects saw: children younger than the sample."""
+    rank_of = {member.pid: rank.rank for rank in ranks for member in rank.members}
+    added: dict[int, list[ProcessId]] = {}
+    for process in double.second.processes:
+        if process.id.pid not in rank_of and process.parent in rank_of:
+            rank_of[process.id.pid] = rank_of[process.parent]
+            added.setdefault(rank_of[process.parent], []).append(process.id)
+    return tuple(
+        RankView(rank.rank, rank.launcher, rank.top, rank.main, (*rank.members, *added.get(rank.rank, [])))
+        for rank in ranks
+    )
+
+
+def _key(judgement: Judgement | None) -> object:
+    """Return what makes two judgements the same to a reader."""
+    if judgement is None:
+        return ()
+    states = {RankState.PROVEN, RankState.LEAK, RankState.STALLED, RankState.BLOCKED}
+    held = tuple((rank.rank, rank.state, rank.hung, rank.culprits) for rank in judgement.ranks if rank.state in states)
+    return held, frozenset(_helpers(judgement))
+
+
+def _helpers(judgement: Judgement) -> set[ThreadId]:
+    held = {thread for rank in judgement.ranks for thread in rank.culprits}
+    return {thread for thread in judgement.proven if thread not in held}
+
+
+def _detected_after(judgement: Judgement, double: DoubleCollect) -> float | None:
+    """Return the seconds from the last culprit's blocking to the end of the second collect."""
+    hung: list[RankVerdict] = [rank for rank in judgement.ranks if rank.hung]
+    closed = [rank.closed_s for rank in hung if rank.closed_s is not None]
+    if len(closed) != len(hung) or double.second.clock_s is None:
+        return None
+    return max(0.0, double.second.clock_s - max(closed))
