@@ -35,20 +35,23 @@ def conclude(
     judgement = watchdog.judgement
     has_ended_itself = ended_by == "itself"
     verdict = _verdict(watchdog, exit_status, ended_by)
-    findings = watchdog.recovered + watchdog.findings
-    if has_ended_itself:
-        findings = tuple(_recover(finding) for finding in dict.fromkeys(findings))
+    ranks = watchdog.ranks
+    running = {rank.rank for rank in watchdog.sample.ranks} if watchdog.sample is not None else set()
+    standing = () if has_ended_itself else watchdog.findings
+    gone = [finding for finding in watchdog.history.values() if finding not in standing]
+    is_kept = has_ended_itself or any(finding.tier is Tier.PROVEN for finding in gone)
+    findings = (*standing, *(_recover(finding) for finding in gone if is_kept))
     return Result(
         verdict=verdict,
         tier=_tier(findings) if verdict in {Verdict.HANG, Verdict.STALL} else None,
         command=command,
-        launcher=watchdog.ranks[0].launcher if watchdog.ranks else Launcher.NONE,
+        launcher=ranks[0].launcher if ranks else Launcher.NONE,
         exit_status=exit_status,
         ended_by=ended_by,
         started_at=started_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_s=round(duration_s, 3),
         detected_after_s=_rounded(watchdog.detected_after_s) if verdict in {Verdict.HANG, Verdict.STALL} else None,
-        ranks=tuple(_rank(rank, judgement, findings, has_ended_itself) for rank in watchdog.ranks),
+        ranks=tuple(_rank(rank, judgement, findings, has_ended_itself or rank.rank not in running) for rank in ranks),
         findings=findings,
         start_methods={method.value: fold(ranks) for method, ranks in watchdog.methods.ranks_by_method().items()},
         watched=Watched(watchdog.policy.interval_s, watchdog.samples, len(watchdog.collects)),

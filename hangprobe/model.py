@@ -282,6 +282,8 @@ class RankVerdict(Frozen, frozen=True):
     """When the last of the culprits blocked, in seconds of the scheduler clock of its node."""
     since_s: float | None = None
     """For how long the rank's main thread has been waiting."""
+    pending: ThreadId | None = None
+    """The timed sleeper that may still end the wait: once it has run or gone, the rank can be judged anew."""
     spared: str | None = None
     """Why a proven hang is not ended by default; None if nothing forbids it."""
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from hangprobe.explain.findings import find
 from hangprobe.judge.knot import knot
-from hangprobe.judge.verdict import judge
+from hangprobe.judge.verdict import judge, victims
 from hangprobe.model import (
     DoubleCollect,
     Judgement,
+    Launcher,
     ProcessId,
     Progress,
     RankState,
@@ -25,13 +26,14 @@ from hangprobe.model import (
     RankView,
     Suspects,
     ThreadId,
+    Tier,
     Verdict,
 )
 from hangprobe.observe.methods import Methods
 from hangprobe.observe.procfs import Reader
 from hangprobe.observe.sampler import Sample, Sampler, Task
 from hangprobe.observe.snapshot import double_collect
-from hangprobe.observe.suspects import read_suspects
+from hangprobe.observe.suspects import read_bystanders, read_suspects
 from hangprobe.observe.world import World
 from hangprobe.policy import Policy
 from hangprobe.record import Look, Writer
@@ -39,6 +41,9 @@ from hangprobe.result import Finding
 
 BACKOFF_FIRST_S = 0.5
 """The first pause after a candidate that was no knot."""
+
+PAUSE_S = 5.0
+"""Longer than any step of the watchdog takes: whoever comes later than this was stopped."""
 
 Candidates = frozenset[tuple[Task, int]]
 """Threads with their run counts: the same set again is the same sleep of the same threads."""
@@ -68,12 +73,12 @@ class Watchdog:
     suspects: Suspects = field(default_factory=Suspects)
     findings: tuple[Finding, ...] = ()
     ranks: tuple[RankView, ...] = ()
-    """The last ranks that were seen: a job that has ended keeps them."""
+    """Every rank that was seen, the ended ones included."""
     standing_since_s: float | None = None
     """Since when the present hang stands unchanged; None while there is none."""
     detected_after_s: float | None = None
-    recovered: tuple[Finding, ...] = ()
-    """What was found and went away without hangprobe's doing."""
+    history: dict[tuple[str, Tier], Finding] = field(default_factory=dict)
+    """The last finding of each mechanism and tier, whether it still stands or not."""
     samples: int = 0
     collects: list[float] = field(default_factory=list)
     """When double collects were taken (monotonic seconds)."""
@@ -100,20 +105,31 @@ class Watchdog:
     def tick(self) -> bool:
         """Take one sample and whatever it calls for; return whether the verdict or its findings have changed."""
         now_s = self.clock()
+        self._leave_out_pause(now_s)
         sample = self._sampler.sample(now_s)
         self.sample = sample
         self.samples += 1
-        self.ranks = sample.ranks or self.ranks
+        self._remember(sample.ranks)
         self.methods.see(sample.ranks, self._sampler.lineage())
         candidates = self._candidates_in(sample)
         if not self._is_due(candidates, sample, now_s):
             return False
         return self._look(candidates, sample)
 
+    def _leave_out_pause(self, now_s: float) -> None:
+        """Count no time in which hangprobe itself was stopped (Ctrl-Z) as quiet or as standing."""
+        pause_s = now_s - (self.sample.at_s if self.sample is not None else now_s) - self.policy.interval_s
+        if pause_s > PAUSE_S:
+            self._sampler.forgive(pause_s)
+            if self.standing_since_s is not None:
+                self.standing_since_s += pause_s
+
     def look_again(self) -> Verdict:
         """Collect twice whatever the candidates are, and return the verdict: the last word before a job is ended."""
         if self.sample is not None:
             self._look(self._candidates, self.sample)
+        if self.judgement is not None:
+            self.judgement = self._name_victims(self.judgement, self.ranks)
         return self.verdict
 
     def _candidates_in(self, sample: Sample) -> Candidates:
@@ -132,9 +148,17 @@ class Watchdog:
             self._candidates = candidates
             return False
         if is_known:
-            return now_s >= self._due_s
+            return now_s >= self._due_s or self._has_sleeper_moved(sample)
         self._pause_s = 0.0
         return True
+
+    def _has_sleeper_moved(self, sample: Sample) -> bool:
+        """Tell whether a timed sleeper that kept a knot from being a hang has run or gone since."""
+        if self.judgement is None or self.double is None:
+            return False
+        counts = {thread.id: thread.run_count for p in self.double.second.processes for thread in p.threads}
+        pending = [rank.pending for rank in self.judgement.ranks if rank.pending is not None]
+        return any(sample.run_counts.get((each.process.pid, each.tid)) != counts.get(each) for each in pending)
 
     def _look(self, candidates: Candidates, sample: Sample) -> bool:
         """Collect twice, judge, and explain what has changed."""
@@ -149,9 +173,17 @@ class Watchdog:
         self._pause_s = min(self.policy.backoff_max_s, 2 * self._pause_s or BACKOFF_FIRST_S)
         self._due_s = self.clock() + self._pause_s
         if has_changed:
-            self._change(judgement, double, ranks, sample.progress)
-        self.judgement, self.double, self.ranks = judgement, double, ranks
+            judgement = self._change(judgement, double, ranks, sample.progress)
+        self.judgement, self.double = judgement, double
+        self._remember(ranks)
         return has_changed
+
+    def _remember(self, ranks: tuple[RankView, ...]) -> None:
+        """Keep every rank that was ever seen; the command itself is none once its launcher's ranks have come."""
+        known = {rank.rank: rank for rank in (*self.ranks, *ranks)}
+        has_launcher = any(rank.launcher is not Launcher.NONE for rank in known.values())
+        kept = [rank for rank in known.values() if not has_launcher or rank.launcher is not Launcher.NONE]
+        self.ranks = tuple(sorted(kept, key=lambda rank: rank.rank))
 
     def _change(
         self,
@@ -159,20 +191,30 @@ class Watchdog:
         double: DoubleCollect,
         ranks: tuple[RankView, ...],
         progress: Mapping[int, Progress],
-    ) -> None:
-        if judgement.verdict is Verdict.HANG and self.detected_after_s is None:
-            self.detected_after_s = _detected_after(judgement, double)
+    ) -> Judgement:
+        """Explain a new judgement, and return it with the victims among the ranks named."""
         is_hung = judgement.verdict in {Verdict.HANG, Verdict.STALL}
         self.standing_since_s = self.clock() if is_hung else None
         culprits = [thread for rank in judgement.ranks for thread in rank.culprits]
         deadline_s = self.policy.stacks_deadline_s if self.policy.has_stacks and is_hung else None
         self.suspects = read_suspects(self._world(), double.second, culprits, deadline_s) if culprits else Suspects()
         findings = find(judgement, double, ranks, self.suspects)
-        if self.verdict is Verdict.HANG and not is_hung:
-            self.recovered += self.findings
+        if judgement.verdict is Verdict.HANG and self.detected_after_s is None:
+            self.detected_after_s = _blocked_for(judgement, double, self.clock() - double.second.ended_s)
         self.findings = findings
+        self.history.update({(finding.mechanism, finding.tier): finding for finding in findings})
+        judgement = self._name_victims(judgement, ranks)
         if findings or is_hung:
             self.record.write(Look(judgement.at_s, double, ranks, dict(progress), self.suspects, judgement, findings))
+        return judgement
+
+    def _name_victims(self, judgement: Judgement, ranks: tuple[RankView, ...]) -> Judgement:
+        """Look into the ranks beside hung ones, and name those that wait for them in MPI."""
+        if judgement.verdict is not Verdict.HANG or not self.policy.has_stacks:
+            return judgement
+        free = {verdict.rank for verdict in judgement.ranks if verdict.state is RankState.PROGRESSING}
+        bystanders = [rank for rank in ranks if rank.rank in free]
+        return victims(judgement, read_bystanders(self.reader, bystanders, self.policy.stacks_deadline_s))
 
     def _world(self) -> World:
         return World(self.reader, self.host)
@@ -206,10 +248,10 @@ def _helpers(judgement: Judgement) -> set[ThreadId]:
     return {thread for thread in judgement.proven if thread not in held}
 
 
-def _detected_after(judgement: Judgement, double: DoubleCollect) -> float | None:
-    """Return the seconds from the last culprit's blocking to the end of the second collect."""
+def _blocked_for(judgement: Judgement, double: DoubleCollect, since_collect_s: float) -> float | None:
+    """Return the seconds from the last culprit's blocking until `since_collect_s` after the second collect."""
     hung: list[RankVerdict] = [rank for rank in judgement.ranks if rank.hung]
     closed = [rank.closed_s for rank in hung if rank.closed_s is not None]
     if len(closed) != len(hung) or double.second.clock_s is None:
         return None
-    return max(0.0, double.second.clock_s - max(closed))
+    return max(0.0, double.second.clock_s - max(closed) + since_collect_s)

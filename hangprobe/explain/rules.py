@@ -157,8 +157,10 @@ def cycle(case: Case) -> Cause:
         )
         return Cause("deadlock", False, (("lock", "python-lock"),), clause, younger)
     what = f"{wait.kind.value} {wait.object}" if wait is not None else "an unknown object"
-    wakers = "nobody" if wait is None or not wait.wakers else "only threads that wait themselves"
-    clause = f"waits in a circle ({wait.kind.value if wait else 'unknown'})"
+    kind = wait.kind.value if wait is not None else "unknown"
+    is_lone = wait is None or not wait.wakers
+    clause = f"waits ({kind}) for what no running thread can give" if is_lone else f"waits in a circle ({kind})"
+    wakers = "nobody" if is_lone else "only threads that wait themselves"
     evidence = (f"pid {case.process.id.pid} thread {case.thread.tid} waits for {what}; {wakers} could wake it",)
     return Cause("deadlock", False, (), clause, evidence)
 

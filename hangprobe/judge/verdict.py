@@ -30,6 +30,7 @@ from hangprobe.model import (
     ThreadId,
     ThreadView,
 )
+from hangprobe.ranksets import spoken
 
 CLOCK_SLACK_S = 0.001
 """Scheduler clocks of two processors agree to well under this on machines with a stable TSC."""
@@ -43,6 +44,23 @@ def judge(
     scene = _Scene(double, standing, knot(without_signals(standing, double)), knot(standing), stall_after_s)
     verdicts = tuple(scene.judge_rank(rank, progress.get(rank.rank)) for rank in ranks)
     return Judgement(double.second.ended_s, scene.proven, scene.blocked, verdicts)
+
+
+def victims(judgement: Judgement, in_mpi: Set[int]) -> Judgement:
+    """Return the judgement with ranks that wait inside MPI beside hung ones named as their victims.
+
+    `in_mpi` are the ranks whose main thread has native frames of an MPI library.
+    """
+    hung = [rank.rank for rank in judgement.ranks if rank.hung]
+    if not hung:
+        return judgement
+    ranks = tuple(
+        RankVerdict(rank.rank, RankState.WAITING, f"waits in MPI for {spoken(hung)}", since_s=rank.since_s)
+        if rank.state is RankState.PROGRESSING and rank.rank in in_mpi
+        else rank
+        for rank in judgement.ranks
+    )
+    return Judgement(judgement.at_s, judgement.proven, judgement.blocked, ranks)
 
 
 class _Scene:
@@ -95,7 +113,7 @@ class _Scene:
         pending = self._pending_timer(rank, members, closed_s)
         if pending is not None:
             why = f"thread {pending.tid} of pid {pending.process.pid} sleeps for a set time and may still end the wait"
-            return RankVerdict(rank.rank, RankState.BLOCKED, why, **common)  # type: ignore[arg-type]
+            return RankVerdict(rank.rank, RankState.BLOCKED, why, pending=pending, **common)  # type: ignore[arg-type]
         why = "its main thread is in the knot"
         spared = self._live_beside(rank, members)
         return RankVerdict(rank.rank, RankState.PROVEN, why, hung=True, spared=spared, **common)  # type: ignore[arg-type]

@@ -17,7 +17,6 @@ import marshal
 import os
 import signal
 import sys
-from typing import Any
 
 if not __package__:
     for _name in ("hangprobe", "hangprobe.launch"):
@@ -64,7 +63,7 @@ def main(control: int) -> None:
     Keeper(control, report, command, start["tag"], start["owner"]).run()
 
 
-def _read_start(control: int) -> dict[str, Any]:
+def _read_start(control: int) -> startup.Start:
     """Read the start message: length and marshal, written by the same interpreter in session.py."""
     text = b""
     while len(text) < 4 or len(text) < 4 + int.from_bytes(text[:4], "little"):
@@ -72,7 +71,7 @@ def _read_start(control: int) -> dict[str, Any]:
         if not piece:
             os._exit(0)
         text += piece
-    start: dict[str, Any] = marshal.loads(text[4:])
+    start: startup.Start = marshal.loads(text[4:])
     return start
 
 

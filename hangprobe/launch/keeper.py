@@ -19,7 +19,8 @@ import time
 from typing import Any
 
 from hangprobe.launch import segments
-from hangprobe.launch.proctree import Job, Process, end_all, open_pidfd, read_process, send
+from hangprobe.launch.ending import end_all, open_pidfd, send
+from hangprobe.launch.proctree import Job, Process, read_process
 
 
 class Keeper:
@@ -138,8 +139,10 @@ class Keeper:
     def _finish(self, linger_s: float, term_s: float) -> dict[str, Any]:
         """End what the command left behind; `linger_s` lets a `tee` on its output end by itself."""
         signalled = 0
-        if not self._is_empty_within(linger_s):
-            signalled = self._ask(self._find_and_note(), term_s)
+        if self._reap():
+            self._find_and_note()
+            if not self._is_empty_within(linger_s):
+                signalled = self._ask(self._find_and_note(), term_s)
         return self._kill_all() | {"signalled": signalled}
 
     def _ask(self, processes: list[Process], term_s: float) -> int:
@@ -160,7 +163,7 @@ class Keeper:
         return True
 
     def _kill_all(self) -> dict[str, Any]:
-        outcome = end_all(self.job.find, self._reap, self._note)
+        outcome = end_all(self.job, self._reap, self._note)
         self.is_all_ended = not outcome.left
         removed = segments.remove(self.segments)
         left = [(process.pid, process.name, process.state) for process in outcome.left]

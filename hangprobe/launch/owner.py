@@ -18,7 +18,8 @@ from pathlib import Path
 
 from hangprobe.errors import GuardianLost
 from hangprobe.launch import startup
-from hangprobe.launch.proctree import Identity, Job, Outcome, end_all, list_processes
+from hangprobe.launch.ending import Outcome, end_all
+from hangprobe.launch.proctree import Identity, Job, list_processes
 
 GUARDIAN_LIMIT_S = 1.0  # to exit, when it has nothing left to do
 
@@ -75,11 +76,14 @@ def take_over(guardian_pid: int, tag: str, not_ours: Collection[Identity]) -> Ou
     others = _guardians.keys() - {guardian_pid}
     spared = {identity for identity in children() if identity in not_ours or identity[0] in others}
 
-    def reap() -> None:
-        for identity in children() - spared:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(identity[0], os.WNOHANG)
+    job = Job(os.getpid(), tag, spared)
 
-    outcome = end_all(Job(os.getpid(), tag, spared).find, reap)
+    def reap() -> bool:
+        for pid in job.orphans():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        return bool(job.orphans())
+
+    outcome = end_all(job, reap)
     dismiss(guardian_pid)
     return outcome

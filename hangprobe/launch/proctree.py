@@ -1,35 +1,24 @@
-"""Find a job's processes and end them all, whatever they do meanwhile.
+"""Find a job's processes: below a subreaper, and by tag.
 
 Apart because two processes need it: the guardian, and hangprobe itself should the guardian be killed.
 
-Found by descent: whoever looks is a subreaper above the job, so an orphan becomes its child, sessions and
-environments notwithstanding. Found by tag: HANGPROBE_JOB in the environment, for what the job had started by a
-daemon outside of it (slurmstepd). Never the looker or its ancestors.
+By descent: whoever looks is a subreaper above the job, so an orphan becomes its child, sessions and environments
+notwithstanding. By tag: HANGPROBE_JOB in the environment, for what the job had started by a daemon outside of it
+(slurmstepd). Never the looker or its ancestors.
 
-Ended so that nothing escapes: all are stopped until no new one appears (what is stopped cannot fork), and then
-killed until two looks in a row find nothing. A process is pid and start time; a pidfd is opened first and the
-start time checked after, so a recycled pid is never hit.
-
-Standard library only. Assumes /proc of the own PID namespace.
+Standard library only. Assumes /proc of the own PID namespace. One look is not atomic: a process that forks and
+exits all the time can be missed by it (ending.py deals with that).
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
-import signal
 import threading
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-_PIDFD_SEND_SIGNAL, _PIDFD_OPEN = 424, 434  # the same on every architecture but alpha; os.pidfd_open may be missing
-STOP_LIMIT_S = 3.0
-END_LIMIT_S = 10.0  # for what ignores SIGKILL: an uninterruptible read from a dead file server
 ENVIRON_LIMIT_S = 1.0
 
-_libc = ctypes.CDLL(None, use_errno=True)
 Identity = tuple[int, int]
 
 
@@ -52,13 +41,6 @@ class Process(NamedTuple):
     def is_alive(self) -> bool:
         """False for a zombie; one with threads left is a process whose main thread alone has ended."""
         return self.state not in "ZX" or self.threads > 1
-
-
-class Outcome(NamedTuple):
-    """What ending a job came to."""
-
-    killed: int
-    left: list[Process]  # still there at the time limit, or not ours to signal
 
 
 def parse_stat(text: bytes) -> Process:
@@ -150,6 +132,18 @@ class Job:
         pids -= ancestors(table, os.getpid())
         return [table[pid] for pid in sorted(pids) if table[pid].is_alive]
 
+    def orphans(self) -> list[int]:
+        """Return the pids of the root's own children, zombies included; one read (CONFIG_PROC_CHILDREN), 20 us."""
+        spared = {pid for pid, _ in self.spared}
+        found = []
+        try:
+            for thread in os.listdir(f"/proc/{self.root}/task"):
+                with open(f"/proc/{self.root}/task/{thread}/children", "rb", buffering=0) as file:
+                    found += [int(word) for word in file.read().split()]
+        except OSError:
+            return []
+        return [pid for pid in found if pid not in spared]
+
     def _tagged(self, table: dict[int, Process]) -> set[int]:
         if self._is_environ_late:
             return set()
@@ -157,61 +151,3 @@ class Job:
         texts, in_time = read_within(ENVIRON_LIMIT_S, paths)
         self._is_environ_late = not in_time
         return {paths[path] for path, text in texts.items() if self._marker in b"\0" + text + b"\0"}
-
-
-def open_pidfd(pid: int) -> int:
-    """Return a pidfd, close-on-exec; -1 if the process is gone or the kernel (before 5.3) has none."""
-    return int(_libc.syscall(ctypes.c_long(_PIDFD_OPEN), ctypes.c_long(pid), ctypes.c_long(0)))
-
-
-def send(process: Process, signum: int) -> bool:
-    """Send a signal to exactly this process; False if that is not permitted, True also if it is gone."""
-    pidfd = open_pidfd(process.pid)
-    try:
-        now = read_process(process.pid)
-        if now is None or now.start_time != process.start_time:
-            return True
-        if pidfd >= 0:
-            arguments = [ctypes.c_long(value) for value in (_PIDFD_SEND_SIGNAL, pidfd, signum, 0, 0)]
-            return _libc.syscall(*arguments) == 0 or ctypes.get_errno() != errno.EPERM
-        os.kill(process.pid, signum)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    finally:
-        if pidfd >= 0:
-            os.close(pidfd)
-    return True
-
-
-def end_all(
-    find: Callable[[], list[Process]],
-    reap: Callable[[], object],
-    on_stopped: Callable[[list[Process]], object] = lambda stopped: None,
-    limit_s: float = END_LIMIT_S,
-) -> Outcome:
-    """Stop all, call `on_stopped`, kill all; returns within `limit_s` plus the time of one look."""
-    started = time.monotonic()
-    stopped: dict[Identity, Process] = {}
-    while time.monotonic() < started + STOP_LIMIT_S:
-        fresh = [process for process in find() if process.identity not in stopped]
-        if not fresh:
-            break
-        for process in fresh:
-            send(process, signal.SIGSTOP)
-            stopped[process.identity] = process
-    on_stopped(list(stopped.values()))
-    killed: set[Identity] = set()
-    refused: set[Identity] = set()
-    empty_looks, pause_s = 0, 0.001
-    while empty_looks < 2 and time.monotonic() < started + limit_s:
-        alive = [process for process in find() if process.identity not in refused]
-        empty_looks = 0 if alive else empty_looks + 1
-        for process in alive:
-            (killed if send(process, signal.SIGKILL) else refused).add(process.identity)
-        reap()
-        if alive:
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.05)
-    return Outcome(len(killed), find() if refused or empty_looks < 2 else [])

@@ -4,6 +4,9 @@ Apart from the session because it concerns hangprobe's process, not the job's. I
 in the same process group, so what the terminal sends has reached it already; what somebody sends to hangprobe
 alone (a batch system, `kill PID`) has not. signalfd(2) tells them apart: the kernel's own signals carry SI_KERNEL.
 
+Signals of one number that come while nobody reads merge into one: a second Ctrl-C is seen as such only if the first
+had been read before it.
+
 Assumes: entered in the main thread before other threads exist (they inherit the mask), right before the session
 is started. Other children of hangprobe started meanwhile inherit the blocked mask as well: end them with SIGKILL.
 """
@@ -12,18 +15,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
 import signal
 import struct
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
 from typing import NoReturn, Self
 
 from hangprobe.launch import startup
-from hangprobe.launch.session import Exit, Session
+from hangprobe.launch.session import Exit
 
 RELAYED = frozenset(
     {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP}
@@ -44,6 +44,7 @@ class Received:
     signum: int
     from_kernel: bool  # the terminal: sent to the whole foreground process group
     pid: int  # the sender; 0 for the kernel
+    is_for_leader: bool = False  # the terminal hung up, and told only the session leader: hangprobe
 
 
 class Action(Enum):
@@ -74,7 +75,7 @@ def decide(received: Received, last_interrupt_s: float | None, now_s: float, is_
         return Action.STOP if received.from_kernel else Action.RELAY_AND_STOP
     if received.signum == signal.SIGCONT:
         return Action.RELAY
-    return Action.NOTHING if received.from_kernel else Action.RELAY
+    return Action.NOTHING if received.from_kernel and not received.is_for_leader else Action.RELAY
 
 
 class Relay:
@@ -101,6 +102,7 @@ class Relay:
         """Drop what was not read, close, and restore the mask."""
         self.read()
         os.close(self._descriptor)
+        self._descriptor = -1
         signal.pthread_sigmask(signal.SIG_SETMASK, self.original_mask)
 
     def fileno(self) -> int:
@@ -113,7 +115,8 @@ class Relay:
             data = os.read(self._descriptor, 64 * _SIGINFO_BYTES)
         except BlockingIOError:
             return []
-        return parse_siginfo(data)
+        # A hang-up signals the session leader, and the group only when that has exited: tty_jobctrl.c.
+        return parse_siginfo(data, is_session_leader=os.getsid(0) == os.getpid())
 
     def stop_itself(self) -> None:
         """Stop this process by SIGTSTP's default action, and return once it is continued.
@@ -126,12 +129,13 @@ class Relay:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP} & self.signals)
 
 
-def parse_siginfo(data: bytes) -> list[Received]:
+def parse_siginfo(data: bytes, is_session_leader: bool = False) -> list[Received]:
     """Read what a signalfd gives: signalfd(2)."""
     found = []
     for offset in range(0, len(data) - _SIGINFO_BYTES + 1, _SIGINFO_BYTES):
         signum, _, code, pid = struct.unpack_from("=IiiI", data, offset)
-        found.append(Received(signum, code == _SI_KERNEL, pid))
+        from_kernel = code == _SI_KERNEL
+        found.append(Received(signum, from_kernel, pid, from_kernel and is_session_leader and signum == signal.SIGHUP))
     return found
 
 
@@ -145,38 +149,6 @@ def _open_signalfd(signals: frozenset[signal.Signals]) -> int:
     if descriptor < 0:
         raise OSError(ctypes.get_errno(), "signalfd")
     return int(descriptor)
-
-
-def wait_transparently(session: Session, relay: Relay, tick: Callable[[], float | None]) -> Exit:
-    """Wait for the command, relaying signals; return how it ended, or 130 for a second Ctrl-C.
-
-    `tick` is called at once and then whenever the seconds that it returned have passed (None: never again); it
-    may end the session. GuardianLost passes through.
-    """
-    poller = select.poll()
-    poller.register(session, select.POLLIN)
-    poller.register(relay, select.POLLIN)
-    last_interrupt_s: float | None = None
-    next_tick_s: float | None = time.monotonic()
-    while (ended := session.poll()) is None:
-        now_s = time.monotonic()
-        if next_tick_s is not None and now_s >= next_tick_s:
-            pause_s = tick()
-            next_tick_s = None if pause_s is None else time.monotonic() + pause_s
-            continue
-        poller.poll(None if next_tick_s is None else 1000 * (next_tick_s - now_s))
-        for received in relay.read():
-            action = decide(received, last_interrupt_s, time.monotonic())
-            if received.signum == signal.SIGINT:
-                last_interrupt_s = time.monotonic()
-            if action is Action.END_NOW:
-                session.end(0)
-                return Exit(128 + signal.SIGINT, signal.SIGINT)
-            if action in (Action.RELAY, Action.RELAY_AND_STOP):
-                session.signal(received.signum)
-            if action in (Action.STOP, Action.RELAY_AND_STOP):
-                relay.stop_itself()
-    return ended
 
 
 def leave_like(ended: Exit) -> NoReturn:

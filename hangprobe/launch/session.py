@@ -24,15 +24,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from hangprobe.errors import CommandNotStarted, GuardianLost
 from hangprobe.launch import owner, startup
-from hangprobe.launch.proctree import Process, send
+from hangprobe.launch.ending import send
+from hangprobe.launch.proctree import Process
 
 TERM_S = 2.0
 LINGER_S = 0.25  # for what ends by itself right after the command: a tee on its output
-ANSWER_LIMIT_S = 15.0  # END_LIMIT_S of proctree and the reading of /proc around it
+ANSWER_LIMIT_S = 15.0  # END_LIMIT_S of ending.py and the reading of /proc around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,9 @@ class Session:
         if self._exit is None and self._ended is None:
             with contextlib.suppress(TimeoutError):
                 self._receive(0)
-        if self._exit is None and self._failure is not None:
-            raise GuardianLost(self._failure)
         if self._exit is None and self._ended is not None:
+            if self._failure is not None:
+                raise GuardianLost(self._failure)
             return Exit(128 + signal.SIGKILL, signal.SIGKILL)  # killed, but not seen to end
         return self._exit
 
@@ -209,7 +210,7 @@ def _start_message(spec: LaunchSpec, mask: Iterable[int]) -> bytes:
     """Return what the guardian needs to know: plain types in marshal, with their length before them."""
     additions = {**spec.environment, "HANGPROBE_JOB": spec.tag}
     files = (spec.capture.stdin, spec.capture.stdout, spec.capture.stderr) if spec.capture else ()
-    start = {
+    start: startup.Start = {
         "command": [os.fsencode(argument) for argument in spec.command],
         "environment": {os.fsencode(name): os.fsencode(value) for name, value in additions.items()},
         "cwd": os.fsencode(spec.cwd) if spec.cwd else None,
@@ -218,7 +219,7 @@ def _start_message(spec: LaunchSpec, mask: Iterable[int]) -> bytes:
         "tag": spec.tag,
         "owner": os.getpid(),
     }
-    text = marshal.dumps(start)
+    text = marshal.dumps(cast(dict[str, Any], start))
     return len(text).to_bytes(4, "little") + text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hangprobe.model import ProcessId, RankView, StartMethod
+from hangprobe.model import Launcher, ProcessId, RankView, StartMethod
 from hangprobe.observe.lineage import start_method
 from hangprobe.observe.procfs import Reader
 
@@ -17,9 +17,15 @@ class Methods:
     reader: Reader
     seen: dict[ProcessId, tuple[int, StartMethod | None]] = field(default_factory=dict)
     _was_forked: dict[ProcessId, bool] = field(default_factory=dict)
+    _launcher: Launcher = Launcher.NONE
 
     def see(self, ranks: Sequence[RankView], processes: Iterable[tuple[ProcessId, int, bool]]) -> None:
         """Take in a sample's processes: identity, parent's pid, whether it is forked and has not exec'd."""
+        launcher = ranks[0].launcher if ranks else Launcher.NONE
+        if launcher is not self._launcher:  # what was taken for rank 0 was the launcher, its children are the ranks
+            self.seen.clear()
+            self._was_forked.clear()
+            self._launcher = launcher
         rank_of = {
             member: rank.rank for rank in ranks for member in rank.members if member not in {rank.top, rank.main}
         }

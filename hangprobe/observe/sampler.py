@@ -96,6 +96,11 @@ class Sampler:
         for process in list(self.processes.values()):
             self._forget(process)
 
+    def forgive(self, pause_s: float) -> None:
+        """Leave out a time in which nobody looked: hangprobe was stopped, and perhaps the job with it."""
+        for process in self.processes.values():
+            process.moved_s += pause_s
+
     def lineage(self) -> list[tuple[ProcessId, int, bool]]:
         """Return every process with its parent's pid and whether it is forked and has not exec'd."""
         return [(process.id, process.parent, process.is_forked) for process in self.processes.values()]

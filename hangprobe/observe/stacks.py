@@ -17,6 +17,7 @@ import msgspec
 
 from hangprobe.model import Frame, ProcessId, Stack, ThreadId, Unreadable
 
+MPI_LIBRARIES = ("libmpi", "libmpich", "libopen-pal", "libucp.", "libucs.", "libfabric.")
 AT_ONCE = 4
 """py-spy processes side by side."""
 
@@ -27,8 +28,25 @@ def find_py_spy() -> str | None:
     return str(beside) if beside.exists() else shutil.which("py-spy")
 
 
+def has_mpi_frames(stack: Stack) -> bool:
+    """Tell whether a native stack is inside an MPI library."""
+    return any(frame.file.startswith(MPI_LIBRARIES) for frame in stack.frames)
+
+
+def native_stacks(processes: Iterable[ProcessId], deadline_s: float) -> tuple[list[Stack], list[Unreadable]]:
+    """Return stacks with native frames; py-spy stops each process for some 30 ms and lets it go on, killed or not.
+
+    A tracer that dies is detached by the kernel (ptrace(2): unless PTRACE_O_EXITKILL, which py-spy does not set).
+    """
+    return _stacks(processes, deadline_s, "--native")
+
+
 def python_stacks(processes: Iterable[ProcessId], deadline_s: float) -> tuple[list[Stack], list[Unreadable]]:
     """Return the stacks of all Python threads of `processes`; what could not be had within `deadline_s` is named."""
+    return _stacks(processes, deadline_s, "--nonblocking")
+
+
+def _stacks(processes: Iterable[ProcessId], deadline_s: float, how: str) -> tuple[list[Stack], list[Unreadable]]:
     tool = find_py_spy()
     wanted = list(processes)
     if tool is None:
@@ -37,7 +55,7 @@ def python_stacks(processes: Iterable[ProcessId], deadline_s: float) -> tuple[li
     stacks: list[Stack] = []
     failed: list[Unreadable] = []
     for start in range(0, len(wanted), AT_ONCE):
-        batch = [(process, _start(tool, process.pid)) for process in wanted[start : start + AT_ONCE]]
+        batch = [(process, _start(tool, process.pid, how)) for process in wanted[start : start + AT_ONCE]]
         for process, reader in batch:
             output = _finish(reader, end_s)
             if isinstance(output, Unreadable):
@@ -76,9 +94,9 @@ class _Thread(msgspec.Struct):
     os_thread_id: int | None = None
 
 
-def _start(tool: str, pid: int) -> subprocess.Popen[bytes]:
+def _start(tool: str, pid: int, how: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [tool, "dump", "--pid", str(pid), "--json", "--nonblocking"],
+        [tool, "dump", "--pid", str(pid), "--json", how],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

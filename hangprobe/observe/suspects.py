@@ -4,13 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hangprobe.model import Lineage, Snapshot, Suspects, ThreadId, Unreadable
+from hangprobe.model import Lineage, RankView, Snapshot, Suspects, ThreadId, Unreadable
 from hangprobe.observe import locks, stacks
 from hangprobe.observe.lineage import lineage
+from hangprobe.observe.procfs import Reader, parse_call, parse_environ
+from hangprobe.observe.waits.shapes import machine
 from hangprobe.observe.world import World
 
 STACKS_MAX = 16
 """Processes whose stacks are read: more of one kind say nothing new."""
+READ_NUMBERS = {"x86_64": 0, "aarch64": 63}
+BYSTANDERS_MAX = 8
+"""Ranks that are looked into beside hung ones: each is stopped for some 30 ms."""
+
+
+def read_bystanders(reader: Reader, ranks: Iterable[RankView], deadline_s: float) -> frozenset[int]:
+    """Return which of some ranks have their main thread inside MPI; of at most `BYSTANDERS_MAX` ranks."""
+    looked_at = list(ranks)[:BYSTANDERS_MAX]
+    waiting = {rank.rank for rank in looked_at if _reads_from_launcher(reader, rank.main.pid)}
+    rank_of = {rank.main: rank.rank for rank in looked_at if rank.rank not in waiting}
+    read, _ = stacks.native_stacks(rank_of, deadline_s)
+    in_mpi = {rank_of[stack.thread.process] for stack in read if stack.thread.is_main and stacks.has_mpi_frames(stack)}
+    return frozenset(waiting | in_mpi)
+
+
+def _reads_from_launcher(reader: Reader, pid: int) -> bool:
+    """Tell whether a main thread reads the connection to its process manager: a barrier of PMI, in MPI_Finalize too.
+
+    By then Python has gone and py-spy finds no interpreter. PMI_FD names the descriptor (MPICH src/pmi).
+    """
+    call, environment = reader.text(f"{pid}/task/{pid}/syscall"), reader.guarded(pid, "environ")
+    if isinstance(call, Unreadable) or isinstance(environment, Unreadable):
+        return False
+    words = parse_call(call)
+    descriptor = parse_environ(environment).get("PMI_FD", "")
+    is_read = not isinstance(words, Unreadable) and words[0] == READ_NUMBERS.get(machine())
+    return is_read and not isinstance(words, Unreadable) and descriptor == str(words[1])
 
 
 def read_suspects(

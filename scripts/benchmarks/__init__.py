@@ -1,0 +1,1 @@
+"""Measurements of hangprobe itself: `scripts/bench`."""

@@ -1,0 +1,175 @@
+"""`scripts/bench accuracy`: every reproducer and control many times, by name and as a neutral copy.
+
+A run is right if verdict, tier, mechanism, lock and ranks are what the manifest expects; a healthy control must never
+be called hung or be ended, while every sample takes a double collect of all its ranks and would end it at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hangprobe.launch.flavours import find_mpiexec
+from hangprobe.model import Verdict
+from hangprobe.policy import Policy
+from hangprobe.probe import Ends, OnHang, OnStall, Outcome
+from hangprobe.programs import load
+from hangprobe.ranksets import fold, unfold
+from scripts.benchmarks.jobs import Subject, marks
+from scripts.benchmarks.machine import as_table, describe
+
+RANKS = 4
+COLLECTS_WANTED = 10
+"""Double collects of a control in its look-alike state, at least."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("--runs", type=int, default=10, help="of each cell (default 10)")
+    parser.add_argument("--only", default="", help="programs whose name contains this")
+    parser.add_argument("--out", type=Path, default=Path("results/local/accuracy"), help="folder; runs in it are kept")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run what is missing, print the matrix, and return 0 if every run was right."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    path: Path = options.out / "runs.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    done = {(row["program"], row["variant"], row["neutral"], row["run"]) for row in rows}
+    todo = [(subject, run) for run in range(1, options.runs + 1) for subject in subjects(options.only)]
+    todo = [(s, run) for s, run in todo if (s.program.name, s.variant.name, s.is_neutral, run) not in done]
+    print(f"{len(rows)} runs are on file, {len(todo)} to do", file=sys.stderr)
+    began_s = time.monotonic()
+    for number, (subject, run) in enumerate(todo, 1):
+        rows.append(one(subject, run))
+        with path.open("a") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+        left_s = (time.monotonic() - began_s) / number * (len(todo) - number)
+        word = "right" if rows[-1]["right"] else "WRONG"
+        print(f"[{number}/{len(todo)}, {left_s / 60:.0f} min left] {subject.name}: {word}", file=sys.stderr, flush=True)
+    text = page(rows)
+    (options.out / "README.md").write_text(text)
+    print(text)
+    return 0 if all(row["right"] for row in rows) else 1
+
+
+def subjects(only: str) -> Iterator[Subject]:
+    """Yield every variant of every program, by name and as a neutral copy."""
+    for program in load().values():
+        for variant in program.variants:
+            for is_neutral in (False, True):
+                if only in program.name:
+                    yield Subject(program, variant, is_neutral)
+
+
+def one(subject: Subject, run: int) -> dict[str, Any]:
+    """Run a subject once and return its row."""
+    is_healthy = subject.variant.expected.verdict is Verdict.OK
+    policy = Policy(interval_s=0.1 if is_healthy else 0.25, collect_always=is_healthy)
+    ends = Ends(OnHang.KILL, OnStall.KILL, 0.0 if is_healthy else 1.0, 60.0)
+    with tempfile.TemporaryDirectory(prefix="hangprobe-") as name:
+        folder = Path(name)
+        outcome = subject.run(find_mpiexec(), RANKS, folder, policy, ends)
+        inside = _inside(outcome, folder) if is_healthy else None
+    result = outcome.result
+    held = [f for f in result.findings if f.tier is result.tier and not f.recovered and f.mechanism != "dead-helper"]
+    row = {
+        "program": subject.program.name,
+        "variant": subject.variant.name,
+        "neutral": subject.is_neutral,
+        "run": run,
+        "expected": subject.variant.expected.mechanism or subject.variant.expected.verdict,
+        "verdict": result.verdict,
+        "tier": result.tier,
+        "mechanisms": sorted({finding.mechanism for finding in held}),
+        "locks": sorted({finding.detail.get("lock", "") for finding in held}),
+        "hung": fold(rank for finding in held for rank in unfold(finding.ranks)),
+        "ended_by": result.ended_by,
+        "exit_status": result.exit_status,
+        "double_collects": result.watched.double_collects,
+        "collects_in_look_alike": inside,
+        "detected_after_s": result.detected_after_s,
+    }
+    return {**row, "right": is_right(row, subject)}
+
+
+def is_right(row: dict[str, Any], subject: Subject) -> bool:
+    """Tell whether a row is what the manifest expects."""
+    expected = subject.variant.expected
+    if expected.verdict is Verdict.OK:
+        has_enough = (row["collects_in_look_alike"] or 0) >= COLLECTS_WANTED
+        return bool(row["verdict"] == "ok" and row["ended_by"] == "itself" and row["exit_status"] == 0 and has_enough)
+    return bool(
+        row["verdict"] == expected.verdict
+        and row["tier"] == expected.tier
+        and row["mechanisms"] == [expected.mechanism]
+        and (expected.lock is None or row["locks"] == [expected.lock])
+        and row["hung"] == expected.ranks(RANKS)
+    )
+
+
+def _inside(outcome: Outcome, folder: Path) -> int:
+    """Return how many double collects were taken while every rank was in its look-alike state."""
+    began = [at_s for rows in marks(folder).values() for at_s, _, word in rows if word == "look-alike"]
+    ended = [at_s for rows in marks(folder).values() for at_s, _, word in rows if word == "look-alike-ends"]
+    if not began or not ended:
+        return 0
+    return sum(max(began) < at_s < min(ended) for at_s in outcome.collects)
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """Return the confusion matrix and the cells as Markdown."""
+    right = sum(row["right"] for row in rows)
+    got = Counter((row["expected"], _got(row)) for row in rows)
+    columns = sorted({column for _, column in got})
+    matrix = [f"| expected | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    matrix += [
+        f"| {expected} | {' | '.join(str(got[expected, column]) for column in columns)} |"
+        for expected in sorted({name for name, _ in got})
+    ]
+    cells = [
+        "| program | right, by name | right, neutral copy | double collects as look-alike, fewest |",
+        "|---|---|---|---|",
+    ]
+    for key in dict.fromkeys((row["program"], row["variant"]) for row in rows):
+        mine = [row for row in rows if (row["program"], row["variant"]) == key]
+        named, neutral = ([row for row in mine if row["neutral"] is flag] for flag in (False, True))
+        inside = [row["collects_in_look_alike"] for row in mine if row["collects_in_look_alike"] is not None]
+        name = key[0] if key[1] == "default" else f"{key[0]} --variant {key[1]}"
+        cells.append(f"| {name} | {_share(named)} | {_share(neutral)} | {min(inside) if inside else ''} |")
+    return "\n".join(
+        [
+            "# Accuracy",
+            "",
+            f"`scripts/bench accuracy`: {right} of {len(rows)} runs right, {RANKS} ranks each.",
+            "Right: verdict, tier, mechanism, lock and ranks are the manifest's, `ok` controls were never ended.",
+            "",
+            "## Confusion matrix",
+            "",
+            *matrix,
+            "",
+            "## Cells",
+            "",
+            *cells,
+            "",
+            "## Machine",
+            "",
+            as_table(describe()),
+            "",
+        ]
+    )
+
+
+def _got(row: dict[str, Any]) -> str:
+    return "+".join(row["mechanisms"]) if row["verdict"] == "hang" else str(row["verdict"])
+
+
+def _share(rows: list[dict[str, Any]]) -> str:
+    return f"{sum(row['right'] for row in rows)} of {len(rows)}"

@@ -1,0 +1,60 @@
+"""Only what belonged to the job, bears an MPI runtime's name and is used by nobody is removed."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hangprobe.launch.segments import Segment, mapped_by, parse_maps, remove
+
+
+@pytest.fixture
+def segment() -> Iterator[Path]:
+    """A file in /dev/shm with MPICH's prefix, 4 KiB long."""
+    path = Path(f"/dev/shm/mpich_shm_test_{os.getpid()}")
+    path.write_bytes(bytes(4096))
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def found(path: Path) -> Segment:
+    status = path.stat()
+    return Segment(str(path), status.st_dev, status.st_ino)
+
+
+def test_mapped_segment_is_found_and_kept(segment: Path) -> None:
+    with segment.open("r+b") as file, mmap.mmap(file.fileno(), 4096):
+        assert mapped_by([os.getpid()]) == ({found(segment)}, True)
+        assert remove({found(segment)}) == []
+    assert segment.exists()
+
+
+def test_segment_that_nobody_maps_is_removed(segment: Path) -> None:
+    assert remove({found(segment)}) == [str(segment)]
+    assert not segment.exists()
+
+
+def test_new_file_of_the_same_name_is_kept(segment: Path) -> None:
+    old = found(segment)
+    assert remove({old._replace(inode=old.inode + 1)}) == []
+    assert remove({old._replace(device=old.device + 1)}) == []
+    assert segment.exists()
+
+
+def test_other_names_places_and_unlinked_files_are_no_segments() -> None:
+    line = b"7f00-7f10 rw-s 00000000 00:1a 42 %s\n"
+    kept = (
+        b"/dev/shm/sem.mine",
+        b"/tmp/mpich_shm_1",
+        b"/dev/shm/sub/mpich_shm_1",
+        b"/dev/shm/ucx_shm_posix_1 (deleted)",
+    )
+    assert parse_maps(b"".join(line % name for name in kept[:3]) + b"7f00-7f10 rw-p 0 00:00 0\n") == set()
+    assert remove(parse_maps(line % kept[3])) == []
+    assert parse_maps(line % b"/dev/shm/vader_segment.h.1.0") == {
+        Segment("/dev/shm/vader_segment.h.1.0", os.makedev(0, 0x1A), 42)
+    }
