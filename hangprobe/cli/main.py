@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -19,6 +20,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+COMMANDS = ("run", "watch", "list")
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -39,7 +43,7 @@ def _hangprobe(
 def _add_commands() -> None:
     from hangprobe.cli import listing, run, watch
 
-    app.command("run", rich_help_panel=None)(run.run)
+    app.command("run")(run.run)
     app.command("watch", context_settings={"allow_interspersed_args": False})(watch.watch)
     app.command("list")(listing.show)
 
@@ -50,6 +54,8 @@ _add_commands()
 def run(arguments: list[str] | None = None) -> None:
     """Run a command line and leave with its code."""
     words = sys.argv[1:] if arguments is None else arguments
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, _terminate)
     is_watch = words[:1] == ["watch"]
     usage = Code.ERROR if is_watch else Code.USAGE
     try:
@@ -69,9 +75,16 @@ def run(arguments: list[str] | None = None) -> None:
         # Errors of the parser: typer has its own copy of click since 0.26, so they are known by what they offer.
         if not hasattr(error, "format_message"):
             raise
-        _complain(f"{error.format_message().rstrip('.')}; see hangprobe {' '.join(words[:1])} --help")
+        if message := error.format_message().rstrip("."):  # none for a bare `hangprobe`, which shows its help
+            known = words[0] if words[0] in COMMANDS else ""
+            _complain(f"{message}; see {' '.join(filter(None, ['hangprobe', known, '--help']))}")
         sys.exit(usage)
     sys.exit(status if isinstance(status, int) else Code.OK)
+
+
+def _terminate(signum: int, frame: object) -> None:
+    """Leave by way of the `finally` clauses; while a job runs the signal is taken in by its relay instead."""
+    sys.exit(Code.TERMINATED)
 
 
 def _complain(message: str) -> None:

@@ -4,13 +4,14 @@ Apart from guardian.py because it is imported only after the command has been st
 
 Lines of JSON over the control socket. Orders: {"end": {"term_s": s}} and {"finish": {"linger_s": s, "term_s": s}}.
 Events: "started", "not_started", "exited", "ended" (the answer to an order), "failed". EOF is the order to end
-everything at once.
+everything after a moment.
 
 Standard library and siblings only. Assumes: a subreaper, single-threaded, SIGCHLD blocked.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -21,6 +22,9 @@ from typing import Any
 from hangprobe.launch import segments
 from hangprobe.launch.ending import end_all, open_pidfd, send
 from hangprobe.launch.proctree import Job, Process, read_process
+
+ORPHANED_TERM_S = 0.5
+"""For a command to tidy up after kill -9 of hangprobe; Hydra needs some 50 ms."""
 
 
 class Keeper:
@@ -58,7 +62,7 @@ class Keeper:
             self._say(failed=repr(problem))
         finally:
             if not self.is_all_ended or self._reap():
-                self._kill_all()
+                self._end_alone()
             os._exit(0)
 
     def _wait_for_news(self, limit_s: float | None) -> None:
@@ -135,6 +139,17 @@ class Keeper:
             command = [process for process in found if process.pid == self.command]
             signalled = self._ask(command or found, term_s)
         return self._kill_all() | {"signalled": signalled}
+
+    def _end_alone(self) -> None:
+        """End the tree after hangprobe has gone; the command gets a moment to tidy up.
+
+        A killed hydra_pmi_proxy leaves a /tmp/hydra_hwloc_xmlfile_*, one that is asked removes it (MPICH 5.0.2).
+        """
+        for descriptor in (self.control, self.owner):
+            with contextlib.suppress(KeyError, ValueError):
+                self.poller.unregister(descriptor)
+        self.is_owner_gone = False
+        self._end(ORPHANED_TERM_S)
 
     def _finish(self, linger_s: float, term_s: float) -> dict[str, Any]:
         """End what the command left behind; `linger_s` lets a `tee` on its output end by itself."""

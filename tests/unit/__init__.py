@@ -1,0 +1,1 @@
+"""Pure and fast: no processes, no clock, no network."""
