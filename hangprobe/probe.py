@@ -133,10 +133,10 @@ class _Watch:
             self.listener.changed(self.watchdog)
         reason = self.ends.reason(self.watchdog, began_s - self.began_s, began_s)
         if reason is None:
-            return max(0.0, self.watchdog.policy.interval_s - (time.monotonic() - began_s))
+            return max(0.0, self.watchdog.interval_s - (time.monotonic() - began_s))
         self.watchdog.look_again()
         if self.ends.reason(self.watchdog, began_s - self.began_s, time.monotonic()) is None:
-            return self.watchdog.policy.interval_s
+            return self.watchdog.interval_s
         self.reason = reason
         self.listener.ending(reason)
         self.session.end()

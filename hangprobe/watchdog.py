@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hangprobe.explain.findings import find
+from hangprobe.judge.collects import threads
 from hangprobe.judge.knot import knot
 from hangprobe.judge.verdict import judge, victims
 from hangprobe.model import (
@@ -41,6 +42,9 @@ from hangprobe.result import Finding
 
 BACKOFF_FIRST_S = 0.5
 """The first pause after a candidate that was no knot."""
+
+ALERT_S, ALERT_INTERVAL_S = 2.0, 0.1
+"""For how long, and how often, to look after candidates have changed: the ranks of a job block one after the other."""
 
 PAUSE_S = 5.0
 """Longer than any step of the watchdog takes: whoever comes later than this was stopped."""
@@ -87,6 +91,8 @@ class Watchdog:
     _candidates: Candidates = frozenset()
     _pause_s: float = 0.0
     _due_s: float = 0.0
+    _alert_until_s: float = 0.0
+    _has_unnamed_victims: bool = False
 
     def __post_init__(self) -> None:
         """Open the sampler."""
@@ -112,9 +118,11 @@ class Watchdog:
         self._remember(sample.ranks)
         self.methods.see(sample.ranks, self._sampler.lineage())
         candidates = self._candidates_in(sample)
-        if not self._is_due(candidates, sample, now_s):
-            return False
-        return self._look(candidates, sample)
+        if self._is_due(candidates, sample, now_s):
+            return self._look(candidates, sample)
+        if self._has_unnamed_victims:  # not before the hang itself has been told
+            self._name_victims()
+        return False
 
     def _leave_out_pause(self, now_s: float) -> None:
         """Count no time in which hangprobe itself was stopped (Ctrl-Z) as quiet or as standing."""
@@ -128,8 +136,7 @@ class Watchdog:
         """Collect twice whatever the candidates are, and return the verdict: the last word before a job is ended."""
         if self.sample is not None:
             self._look(self._candidates, self.sample)
-        if self.judgement is not None:
-            self.judgement = self._name_victims(self.judgement, self.ranks)
+        self._name_victims()
         return self.verdict
 
     def _candidates_in(self, sample: Sample) -> Candidates:
@@ -141,16 +148,20 @@ class Watchdog:
         if self.policy.collect_always:
             return bool(sample.ranks)
         stalled = any(progress.quiet_s >= self.policy.stall_after_s for progress in sample.progress.values())
-        is_known = candidates == self._candidates
-        if self.verdict is not Verdict.OK:
-            return not is_known or (now_s >= self._due_s and self.verdict is Verdict.STALL)
-        if not candidates and not stalled:
+        if candidates != self._candidates:
+            self._pause_s, self._alert_until_s = 0.0, now_s + ALERT_S
+            if candidates or self.verdict is not Verdict.OK:
+                return True
             self._candidates = candidates
+        if not candidates and not stalled:
             return False
-        if is_known:
-            return now_s >= self._due_s or self._has_sleeper_moved(sample)
-        self._pause_s = 0.0
-        return True
+        return now_s >= self._due_s or self._has_sleeper_moved(sample)
+
+    @property
+    def interval_s(self) -> float:
+        """Until the next sample: shorter for a while after something began to wait that could wait for ever."""
+        is_alert = self.sample is not None and self.sample.at_s < self._alert_until_s
+        return min(self.policy.interval_s, ALERT_INTERVAL_S) if is_alert else self.policy.interval_s
 
     def _has_sleeper_moved(self, sample: Sample) -> bool:
         """Tell whether a timed sleeper that kept a knot from being a hang has run or gone since."""
@@ -173,7 +184,7 @@ class Watchdog:
         self._pause_s = min(self.policy.backoff_max_s, 2 * self._pause_s or BACKOFF_FIRST_S)
         self._due_s = self.clock() + self._pause_s
         if has_changed:
-            judgement = self._change(judgement, double, ranks, sample.progress)
+            self._change(judgement, double, ranks, sample.progress)
         self.judgement, self.double = judgement, double
         self._remember(ranks)
         return has_changed
@@ -191,30 +202,41 @@ class Watchdog:
         double: DoubleCollect,
         ranks: tuple[RankView, ...],
         progress: Mapping[int, Progress],
-    ) -> Judgement:
-        """Explain a new judgement, and return it with the victims among the ranks named."""
+    ) -> None:
+        """Explain a new judgement."""
         is_hung = judgement.verdict in {Verdict.HANG, Verdict.STALL}
         self.standing_since_s = self.clock() if is_hung else None
         culprits = [thread for rank in judgement.ranks for thread in rank.culprits]
         deadline_s = self.policy.stacks_deadline_s if self.policy.has_stacks and is_hung else None
-        self.suspects = read_suspects(self._world(), double.second, culprits, deadline_s) if culprits else Suspects()
+        self.suspects = read_suspects(self._world(), double.second, culprits, deadline_s, self._unchanged(double))
         findings = find(judgement, double, ranks, self.suspects)
         if judgement.verdict is Verdict.HANG and self.detected_after_s is None:
             self.detected_after_s = _blocked_for(judgement, double, self.clock() - double.second.ended_s)
         self.findings = findings
         self.history.update({(finding.mechanism, finding.tier): finding for finding in findings})
-        judgement = self._name_victims(judgement, ranks)
+        self._has_unnamed_victims = judgement.verdict is Verdict.HANG
         if findings or is_hung:
             self.record.write(Look(judgement.at_s, double, ranks, dict(progress), self.suspects, judgement, findings))
-        return judgement
 
-    def _name_victims(self, judgement: Judgement, ranks: tuple[RankView, ...]) -> Judgement:
+    def _unchanged(self, double: DoubleCollect) -> Suspects:
+        """Return what is known of suspects that have not run since it was read."""
+        before = threads(self.double.second) if self.double is not None else {}
+        after = threads(double.second)
+        same = {each for each in after if each in before and before[each].run_count == after[each].run_count}
+        return Suspects(
+            tuple(lock for lock in self.suspects.locks if lock.thread in same),
+            tuple(stack for stack in self.suspects.stacks if stack.thread in same),
+        )
+
+    def _name_victims(self) -> None:
         """Look into the ranks beside hung ones, and name those that wait for them in MPI."""
-        if judgement.verdict is not Verdict.HANG or not self.policy.has_stacks:
-            return judgement
-        free = {verdict.rank for verdict in judgement.ranks if verdict.state is RankState.PROGRESSING}
-        bystanders = [rank for rank in ranks if rank.rank in free]
-        return victims(judgement, read_bystanders(self.reader, bystanders, self.policy.stacks_deadline_s))
+        self._has_unnamed_victims = False
+        if self.judgement is None or self.verdict is not Verdict.HANG or not self.policy.has_stacks:
+            return
+        free = {verdict.rank for verdict in self.judgement.ranks if verdict.state is RankState.PROGRESSING}
+        bystanders = [rank for rank in self.ranks if rank.rank in free]
+        in_mpi = read_bystanders(self.reader, bystanders, self.policy.stacks_deadline_s)
+        self.judgement = victims(self.judgement, in_mpi)
 
     def _world(self) -> World:
         return World(self.reader, self.host)

@@ -1,4 +1,4 @@
-"""Exit codes, a public contract: docs/exit-codes.md."""
+"""Exit codes, a public contract: see the table in README.md."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ will terminate the child), neither applies.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from functools import partial
 
 from hangprobe.judge.collects import blocked_through, threads, without_signals
 from hangprobe.judge.knot import knot, reachable
@@ -40,8 +41,7 @@ def judge(
     double: DoubleCollect, ranks: Sequence[RankView], progress: Mapping[int, Progress], stall_after_s: float
 ) -> Judgement:
     """Return the two knots of a double collect and one verdict per rank, in the order of `ranks`."""
-    standing = blocked_through(double)
-    scene = _Scene(double, standing, knot(without_signals(standing, double)), knot(standing), stall_after_s)
+    scene = _Scene(double, stall_after_s)
     verdicts = tuple(scene.judge_rank(rank, progress.get(rank.rank)) for rank in ranks)
     return Judgement(double.second.ended_s, scene.proven, scene.blocked, verdicts)
 
@@ -66,17 +66,11 @@ def victims(judgement: Judgement, in_mpi: Set[int]) -> Judgement:
 class _Scene:
     """One double collect with its knots."""
 
-    def __init__(
-        self,
-        double: DoubleCollect,
-        standing: Mapping[ThreadId, frozenset[ThreadId]],
-        proven: frozenset[ThreadId],
-        blocked: frozenset[ThreadId],
-        stall_after_s: float,
-    ) -> None:
-        self.standing = standing
-        self.proven = proven
-        self.blocked = blocked
+    def __init__(self, double: DoubleCollect, stall_after_s: float) -> None:
+        self.standing = blocked_through(double)
+        self.unsignalled = without_signals(self.standing, double)
+        self.proven = knot(self.unsignalled)
+        self.blocked = knot(self.standing)
         self.stall_after_s = stall_after_s
         self.clock_s = double.second.clock_s
         self.views = threads(double.second)
@@ -106,28 +100,28 @@ class _Scene:
         members = self.proven if is_proven else self.blocked
         culprits = self._culprits(main, members)
         closed_s = self._closed(culprits)
-        common = {"culprits": culprits, "closed_s": closed_s, "since_s": since_s}
+        say = partial(RankVerdict, rank.rank, culprits=culprits, closed_s=closed_s, since_s=since_s)
         if not is_proven:
-            why = self._caught(culprits) or "a process that it waits for catches signals"
-            return RankVerdict(rank.rank, RankState.BLOCKED, why, **common)  # type: ignore[arg-type]
+            return say(state=RankState.BLOCKED, why=self._caught(culprits))
+        if unread := self._unread(rank):
+            return say(state=RankState.BLOCKED, why=f"the threads of pid {unread.pid} cannot be read")
         pending = self._pending_timer(rank, members, closed_s)
         if pending is not None:
             why = f"thread {pending.tid} of pid {pending.process.pid} sleeps for a set time and may still end the wait"
-            return RankVerdict(rank.rank, RankState.BLOCKED, why, pending=pending, **common)  # type: ignore[arg-type]
+            return say(state=RankState.BLOCKED, why=why, pending=pending)
         why = "its main thread is in the knot"
-        spared = self._live_beside(rank, members)
-        return RankVerdict(rank.rank, RankState.PROVEN, why, hung=True, spared=spared, **common)  # type: ignore[arg-type]
+        return say(state=RankState.PROVEN, why=why, hung=True, spared=self._live_beside(rank, members))
 
     def _quiet(self, rank: RankView, main: ThreadId, since_s: float | None) -> RankVerdict:
         """Clause 2, else a plain stall: nothing has moved for the window."""
-        reach = reachable(main, self.standing) if main in self.standing else frozenset()
+        reach = reachable(main, self.unsignalled) if main in self.unsignalled else frozenset()
         for process in sorted({thread.process for thread in reach} - {rank.main}):
             own = [thread.id for thread in self.processes[process].threads] if process in self.processes else []
             if not own or process not in rank.members or not self.proven.issuperset(own):
                 continue
             culprits = self._culprits(own[0], self.proven)
             closed_s = self._closed(culprits)
-            if self._pending_timer(rank, self.proven, closed_s) is not None:
+            if self._unread(rank) or self._pending_timer(rank, self.proven, closed_s):
                 continue
             why = f"it depends on pid {process.pid}, which is in the knot, and nothing has moved for the window"
             spared = "its main thread is not in the knot itself"
@@ -159,6 +153,11 @@ class _Scene:
                 return view.id
         return None
 
+    def _unread(self, rank: RankView) -> ProcessId | None:
+        """Return a process of the tree whose threads could not be read: one of them may be such a sleeper."""
+        members = (self.processes[member] for member in rank.members if member in self.processes)
+        return next((process.id for process in members if not process.threads), None)
+
     def _live_beside(self, rank: RankView, members: Set[ThreadId]) -> str | None:
         """Return why a live thread of the tree forbids to end the rank: any but an MPI runtime's polling helper."""
         for view in self._tree(rank):
@@ -168,12 +167,11 @@ class _Scene:
                 return f"thread {view.id.tid} of pid {process.id.pid} is live ({view.live or 'its wait can end'})"
         return None
 
-    def _caught(self, culprits: Sequence[ThreadId]) -> str | None:
-        for thread in culprits:
-            process: ProcessView | None = self.processes.get(thread.process)
-            if process is not None and process.signals:
-                return f"pid {process.id.pid} {process.signals}"
-        return None
+    def _caught(self, culprits: Sequence[ThreadId]) -> str:
+        """Say which process of a knot catches signals."""
+        signalled = (self.processes[thread.process] for thread in culprits if thread.process in self.processes)
+        catcher: ProcessView | None = next((process for process in signalled if process.signals), None)
+        return f"pid {catcher.id.pid} {catcher.signals}" if catcher else "a process that it waits for catches signals"
 
     def _tree(self, rank: RankView) -> list[ThreadView]:
         members: set[ProcessId] = set(rank.members)

@@ -34,7 +34,8 @@ def lineage(world: World, process: ProcessId) -> Lineage | Unreadable:
     method = start_method(world.reader, pid, stat.parent, stat.is_forked)
     if method is None:
         return Unreadable(f"lineage of pid {pid}", "how it was started cannot be told")
-    parent = world.process(stat.parent) if stat.parent and stat.parent > 1 else None
+    forked_by = world.fork_parent(pid) if stat.is_forked else stat.parent
+    parent = world.process(forked_by) if forked_by and forked_by > 1 else None
     tasks = world.tasks(parent.pid) if parent is not None else []
     return Lineage(process, parent, method, stat.comm or "?", () if isinstance(tasks, Unreadable) else tuple(tasks))
 

@@ -9,12 +9,14 @@ glibc and is treated as a bonus: what does not fit is unknown.
 
 from __future__ import annotations
 
+import errno
+import os
 import platform
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hangprobe.model import Lineage, LockFacts, MemoryOwner, StartMethod, ThreadView, Unreadable, WaitKind
-from hangprobe.observe.procfs import Reader
+from hangprobe.observe.procfs import Mapping, Reader
 from hangprobe.observe.world import World
 
 SCAN_MAX = 256 * 1024 * 1024
@@ -22,12 +24,17 @@ SCAN_MAX = 256 * 1024 * 1024
 CHUNK = 8 * 1024 * 1024
 TID_IN_PTHREAD = {"x86_64": 0x2D0, "aarch64": 0xD0}
 """offsetof(struct pthread, tid) in glibc 2.3x; checked by comparing with the parent's threads."""
+UNMAPPED = os.strerror(errno.EIO)
+"""What reading `/proc/PID/mem` gives where nothing is mapped (fs/proc/base.c, mem_rw)."""
 BUFFERED_BACK = 256
 """How far before its lock a buffered stream object may begin (its size is 200 bytes in CPython 3.11)."""
 
 
 def facts(world: World, view: ThreadView, lineage: Lineage | None) -> LockFacts | None:
-    """Return what can be said of the lock of a thread on a private futex; None if it waits for something else."""
+    """Return what can be said of the lock of a thread on a private futex; None if it waits for something else.
+
+    Reads memory without a deadline: call it inside `Reader.abandonable`.
+    """
     if view.wait is None or view.wait.kind is not WaitKind.FUTEX_PRIVATE:
         return None
     pid, address = view.id.process.pid, int(view.wait.object, 16)
@@ -39,7 +46,7 @@ def facts(world: World, view: ThreadView, lineage: Lineage | None) -> LockFacts 
     owner, place = _owner(world, pid, address) if is_semaphore else (MemoryOwner.UNKNOWN, None)
     is_older = None
     if parent is not None and place is not None:
-        is_older = _read(reader, parent, place - 8, 16) == _read(reader, pid, place - 8, 16)
+        is_older = _is_same(reader, parent, pid, place - 8)
     holder = None
     if parent is not None and place is not None and owner in {MemoryOwner.RLOCK, MemoryOwner.BUFFERED_IO}:
         holder = _holder(reader, pid, parent, place + 8, lineage.parent_threads if lineage else ())
@@ -58,7 +65,7 @@ def _is_empty_semaphore(reader: Reader, pid: int, address: int) -> bool:
 def _owner(world: World, pid: int, address: int) -> tuple[MemoryOwner, int | None]:
     """Return which kind of object points to the semaphore, and where its pointer is."""
     for place in _pointers(world, pid, address):
-        name = _type_name(world.reader, pid, place - 8)
+        name = _type_name(world.reader, pid, _word(world.reader, pid, place - 8, 8))
         if name == "_thread.lock":
             return MemoryOwner.PYTHON_LOCK, place
         if name == "_thread.RLock":
@@ -73,9 +80,7 @@ def _pointers(world: World, pid: int, address: int) -> Iterator[int]:
     maps = world.maps(pid)
     needle = struct.pack("<Q", address)
     budget = SCAN_MAX
-    for mapping in () if isinstance(maps, Unreadable) else maps:
-        if not mapping.permissions.startswith("rw") or mapping.is_shared or mapping.path.startswith("[stack"):
-            continue
+    for mapping in _likely_first(() if isinstance(maps, Unreadable) else maps):
         for start in range(mapping.start, mapping.end, CHUNK):
             size = min(CHUNK, mapping.end - start, budget)
             data = _read_some(world.reader, pid, start, size)
@@ -89,18 +94,35 @@ def _pointers(world: World, pid: int, address: int) -> Iterator[int]:
                 at = data.find(needle, at + 1)
 
 
-def _type_name(reader: Reader, pid: int, place: int) -> str:
-    """Return the name of the type that a word points to: `tp_name` follows the three words of a PyVarObject."""
-    kind = _word(reader, pid, place, 8)
-    name = _word(reader, pid, kind + 24, 8) if kind and kind > 0x1000 else None
-    text = _read_some(reader, pid, name, 24) if name and name > 0x1000 else None
+def _likely_first(maps: Sequence[Mapping]) -> list[Mapping]:
+    """Return the private writable mappings: anonymous ones (CPython's arenas), the heap, libraries, thread stacks.
+
+    A thread's stack lies behind a guard page without any permission (pthread_attr_setguardsize(3)).
+    """
+    guarded = {mapping.end for mapping in maps if mapping.permissions.startswith("---")}
+
+    def rank(mapping: Mapping) -> int:
+        if mapping.start in guarded:
+            return 3
+        return {"": 0, "[heap]": 1}.get(mapping.path, 2)
+
+    writable = [mapping for mapping in maps if mapping.permissions.startswith("rw") and not mapping.is_shared]
+    return sorted((mapping for mapping in writable if not mapping.path.startswith("[stack")), key=rank)
+
+
+def _type_name(reader: Reader, pid: int, kind: int | None) -> str:
+    """Return the name of a type object: `tp_name` follows the three words of a PyVarObject."""
+    if kind is None or not 0x1000 < kind < 1 << 47 or kind % 8:
+        return ""
+    name = _word(reader, pid, kind + 24, 8)
+    text = _read_some(reader, pid, name, 24) if name else None
     return "" if not text else text.split(b"\0", 1)[0].decode(errors="replace")
 
 
 def _is_buffered(reader: Reader, pid: int, place: int) -> bool:
-    return any(
-        _type_name(reader, pid, place - back + 8).startswith("_io.Buffered") for back in range(24, BUFFERED_BACK, 8)
-    )
+    before = _read(reader, pid, place - BUFFERED_BACK, BUFFERED_BACK)
+    kinds = struct.unpack(f"<{BUFFERED_BACK // 8}Q", before) if before is not None else ()
+    return any(_type_name(reader, pid, kind).startswith("_io.Buffered") for kind in dict.fromkeys(kinds))
 
 
 def _holder(reader: Reader, pid: int, parent: int, place: int, threads: tuple[int, ...]) -> int | None:
@@ -111,6 +133,14 @@ def _holder(reader: Reader, pid: int, parent: int, place: int, threads: tuple[in
         return None
     tid = _word(reader, parent, handle + offset, 4)
     return tid if tid in threads else None
+
+
+def _is_same(reader: Reader, parent: int, pid: int, address: int) -> bool | None:
+    """Tell whether type and pointer of a lock object are the same in both; None if the parent cannot be read."""
+    theirs, own = reader.memory_now(parent, address, 16), reader.memory_now(pid, address, 16)
+    if isinstance(own, Unreadable) or (isinstance(theirs, Unreadable) and theirs.why != UNMAPPED):
+        return None
+    return theirs == own
 
 
 def _word(reader: Reader, pid: int, address: int, size: int) -> int | None:
@@ -126,5 +156,5 @@ def _read(reader: Reader, pid: int, address: int, size: int) -> bytes | None:
 def _read_some(reader: Reader, pid: int, address: int, size: int) -> bytes | None:
     if not 0 < address < 1 << 63:
         return None
-    data = reader.memory(pid, address, size)
+    data = reader.memory_now(pid, address, size)
     return None if isinstance(data, Unreadable) else data

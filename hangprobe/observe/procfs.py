@@ -11,10 +11,11 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hangprobe.model import Unreadable
 
-Job = Callable[[], "bytes | Unreadable"]
+T = TypeVar("T")
 
 PF_FORKNOEXEC = 0x00000040
 """include/linux/sched.h: forked, but has not exec'd."""
@@ -292,23 +293,25 @@ class Reader:
 
         mmap_read_lock_killable() in fs/proc: a target that faults on a dead file system holds the lock for ever.
         """
-        return self._abandonable(pid, f"{pid}/{name}", lambda: self.read(f"{pid}/{name}"))
+        return self.abandonable(pid, f"{pid}/{name}", lambda: self.read(f"{pid}/{name}"))
 
     def memory(self, pid: int, address: int, size: int) -> bytes | Unreadable:
         """Return `size` bytes of memory (needs PTRACE_MODE_ATTACH); fewer at the end of a mapping."""
-        return self._abandonable(pid, f"{pid}/mem", lambda: self._memory(pid, address, size))
+        return self.abandonable(pid, f"{pid}/mem", lambda: self.memory_now(pid, address, size))
 
-    def _memory(self, pid: int, address: int, size: int) -> bytes | Unreadable:
+    def memory_now(self, pid: int, address: int, size: int) -> bytes | Unreadable:
+        """Return memory without a deadline: only for use inside `abandonable`."""
         try:
             with open(f"{self.root}/{pid}/mem", "rb", buffering=0) as file:
                 return os.pread(file.fileno(), size, address)
         except (OSError, OverflowError) as error:
             return Unreadable(f"{pid}/mem", why(error) if isinstance(error, OSError) else "address out of range")
 
-    def _abandonable(self, pid: int, what: str, job: Job) -> bytes | Unreadable:
+    def abandonable(self, pid: int, what: str, job: Callable[[], T]) -> T | Unreadable:
+        """Return what `job` returns, or that it was late: a target that never answers is not asked a second time."""
         if pid in self.late:
             return Unreadable(what, "late before, not asked again")
-        result: list[bytes | Unreadable] = []
+        result: list[T] = []
         thread = threading.Thread(target=lambda: result.append(job()), daemon=True)
         thread.start()
         thread.join(self.guarded_s)

@@ -50,8 +50,8 @@ def reason(pid: int, world: World) -> str | None:
         caught -= {signal.SIGHUP}
     if any(_MPICH.match(name) for name in names):
         caught -= {signal.SIGUSR1}
-    if stat.is_forked and stat.parent is not None:
-        parent = world.status(stat.parent)
+    if (forked_by := world.fork_parent(pid)) is not None:
+        parent = world.status(forked_by)
         if not isinstance(parent, Unreadable) and parent.caught is not None:
             caught -= parent.caught
     if caught:

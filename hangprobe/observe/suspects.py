@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
-from hangprobe.model import Lineage, RankView, Snapshot, Suspects, ThreadId, Unreadable
+from hangprobe.model import Lineage, LockFacts, RankView, Snapshot, Suspects, ThreadId, ThreadView, Unreadable
 from hangprobe.observe import locks, stacks
 from hangprobe.observe.lineage import lineage
 from hangprobe.observe.procfs import Reader, parse_call, parse_environ
@@ -43,21 +44,55 @@ def _reads_from_launcher(reader: Reader, pid: int) -> bool:
 
 
 def read_suspects(
-    world: World, snapshot: Snapshot, culprits: Iterable[ThreadId], stacks_deadline_s: float | None
+    world: World,
+    snapshot: Snapshot,
+    culprits: Iterable[ThreadId],
+    stacks_deadline_s: float | None,
+    known: Suspects | None = None,
 ) -> Suspects:
-    """Return what can be read of `culprits`; `stacks_deadline_s` is None where no stacks are wanted."""
+    """Return what can be read of `culprits`; `stacks_deadline_s` is None where no stacks are wanted.
+
+    What is `known` of a thread that has not run since is taken over.
+    """
     world.scan()
-    wanted = list(dict.fromkeys(culprits))
-    views = {thread.id: thread for process in snapshot.processes for thread in process.threads}
-    unreadable: list[Unreadable] = []
+    known = known or Suspects()
+    wanted = dict.fromkeys(culprits)
+    views = {thread.id: thread for process in snapshot.processes for thread in process.threads if thread.id in wanted}
     lineages: list[Lineage] = []
+    unreadable: list[Unreadable] = []
     for process in dict.fromkeys(thread.process for thread in wanted):
         found = lineage(world, process)
-        unreadable += [found] if isinstance(found, Unreadable) else []
-        lineages += [] if isinstance(found, Unreadable) else [found]
+        if isinstance(found, Unreadable):
+            unreadable.append(found)
+        else:
+            lineages.append(found)
+    facts, failed_facts = _locks(world, views, lineages, {fact.thread: fact for fact in known.locks})
+    read = [stack for stack in known.stacks if stack.thread in wanted]
+    seen = {stack.thread.process for stack in read}
+    missing = [each.process for each in lineages if each.process not in seen][:STACKS_MAX]
+    more, failed = stacks.python_stacks(missing, stacks_deadline_s) if stacks_deadline_s else ([], [])
+    read += [stack for stack in more if stack.thread in wanted]
+    return Suspects(tuple(facts), tuple(read), tuple(lineages), (*unreadable, *failed_facts, *failed))
+
+
+def _locks(
+    world: World,
+    views: Mapping[ThreadId, ThreadView],
+    lineages: Iterable[Lineage],
+    known: Mapping[ThreadId, LockFacts],
+) -> tuple[list[LockFacts], list[Unreadable]]:
+    """Return the facts of every lock that is waited for, and what could not be had in time."""
     by_process = {each.process: each for each in lineages}
-    facts = [locks.facts(world, views[t], by_process.get(t.process)) for t in wanted if t in views]
-    processes = [each.process for each in lineages][:STACKS_MAX]
-    read, failed = stacks.python_stacks(processes, stacks_deadline_s) if stacks_deadline_s else ([], [])
-    found_stacks = tuple(stack for stack in read if stack.thread in wanted)
-    return Suspects(tuple(fact for fact in facts if fact), found_stacks, tuple(lineages), (*unreadable, *failed))
+    facts: list[LockFacts] = []
+    failed: list[Unreadable] = []
+    for thread, view in views.items():
+        if thread in known:
+            facts.append(known[thread])
+            continue
+        read = partial(locks.facts, world, view, by_process.get(thread.process))
+        found = world.reader.abandonable(thread.process.pid, f"lock of pid {thread.process.pid}", read)
+        if isinstance(found, Unreadable):
+            failed.append(found)
+        elif found is not None:
+            facts.append(found)
+    return facts, failed

@@ -84,6 +84,18 @@ class World:
             pid = stat.parent
         return found
 
+    def fork_parent(self, pid: int) -> int | None:
+        """Return the parent that forked a process, if it still runs and neither of them has exec'd since.
+
+        An orphan has the pid of whoever adopted it as its parent. A fork copies the place at which the stack starts
+        (`start_stack`, field 28 of `stat`), which is random for each exec.
+        """
+        stat = self.stats.get(pid)
+        if stat is None or not stat.is_forked or not stat.parent or stat.parent <= 1:
+            return None
+        own = self._stack_start(pid)
+        return stat.parent if own != "0" and own == self._stack_start(stat.parent) else None
+
     def tasks(self, pid: int) -> list[int] | Unreadable:
         """Return the TIDs of a process."""
         if pid not in self._tasks:

@@ -86,7 +86,7 @@ def one(subject: Subject) -> float | None:
 
     watch = Stopwatch(subject.variant.expected.ranks(RANKS))
     with tempfile.TemporaryDirectory(prefix="hangprobe-") as name:
-        ends = Ends(OnHang.KILL, OnStall.KILL, 0.5, 60.0)
+        ends = Ends(OnHang.KILL, OnStall.KILL, 1.5, 60.0)
         subject.run(find_mpiexec(), RANKS, Path(name), policy, ends, watch, wait)
         found = marks(Path(name))
     hung = {rank for rank, rows in found.items() if "acquired" not in {word for *_, word in rows}}

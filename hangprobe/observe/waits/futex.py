@@ -97,12 +97,10 @@ def _mutex(pid: int, shape: Shape, world: World) -> Mutex | None:
 
 def _is_ancestor_thread(pid: int, tid: int, world: World) -> bool:
     """Tell whether a TID is a thread of a process from which `pid` descends by fork alone."""
-    for ancestor in (pid, *world.ancestors(pid)):
-        stat = world.stats.get(ancestor)
-        if ancestor != pid:
-            tasks = world.tasks(ancestor)
-            if not isinstance(tasks, Unreadable) and tid in tasks:
-                return True
-        if stat is None or not stat.is_forked:
-            return False
+    ancestor = world.fork_parent(pid)
+    while ancestor is not None:
+        tasks = world.tasks(ancestor)
+        if not isinstance(tasks, Unreadable) and tid in tasks:
+            return True
+        ancestor = world.fork_parent(ancestor)
     return False
