@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -19,9 +20,12 @@ def fold(ranks: Iterable[int]) -> str:
 def unfold(text: str) -> set[int]:
     """Return the ranks of a folded set; the inverse of `fold`. Raises ValueError on anything else."""
     ranks: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        ranks.update(range(int(first), int(last or first) + 1))
+    for part in text.split(",") if text else ():
+        span = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part)
+        first, last = (int(span[1]), int(span[2] or span[1])) if span else (1, 0)
+        if last < first:
+            raise ValueError(f"'{part}' is no rank, nor a range of ranks")
+        ranks.update(range(first, last + 1))
     return ranks
 
 

@@ -63,7 +63,7 @@ class Writer:
     def write(self, line: Line) -> None:
         """Append one line."""
         if self._descriptor is not None:
-            os.write(self._descriptor, msgspec.json.encode(line) + b"\n")
+            os.write(self._descriptor, _json(line) + b"\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -80,7 +80,7 @@ def read(path: Path) -> Iterator[Line]:
     for number, line in enumerate(lines[:-1], 1):
         try:
             decoded = decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RecordUnreadable(f"{path}, line {number}: {error}", "it was written by another version?") from None
         if isinstance(decoded, Header) and decoded.schema != SCHEMA:
             raise RecordUnreadable(f"{path} has schema {decoded.schema}", f"this hangprobe reads {SCHEMA}")
@@ -89,15 +89,31 @@ def read(path: Path) -> Iterator[Line]:
 
 def encode(result: Result) -> bytes:
     """Return the document of one job as one line of JSON."""
-    return msgspec.json.encode(result) + b"\n"
+    return _json(result) + b"\n"
 
 
 def decode(document: bytes) -> Result:
     """Return the document of one job. Raises RecordUnreadable."""
     try:
         return msgspec.json.decode(document, type=Result)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecordUnreadable(f"no document of hangprobe: {error}") from None
+
+
+def _json(value: msgspec.Struct) -> bytes:
+    """Return a value as JSON; bytes of a command line that are no UTF-8 (PEP 383) are shown as backslash escapes."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value)))
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    if isinstance(value, dict):
+        return {key: _without_surrogates(item) for key, item in value.items()}
+    return [_without_surrogates(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ down the tree that has it. A variable that hangprobe itself was started with say
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ RANK_VARIABLES: tuple[tuple[str, Launcher], ...] = (
     ("PMI_RANK", Launcher.HYDRA),  # MPICH src/pm/hydra; Intel MPI and Slurm's pmi2 set it too
     ("SLURM_PROCID", Launcher.SRUN),  # srun(1)
 )
+RANK_NUMBER = re.compile(r"[0-9]{1,9}")
 SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "ash"})
 
 
@@ -45,7 +47,7 @@ def marker(environment: Mapping[str, str], own: Mapping[str, str]) -> Marker | N
     """Return the rank that an environment names; None if it names none, or the one in which hangprobe itself runs."""
     for variable, launcher in RANK_VARIABLES:
         value = environment.get(variable, "")
-        if value.isdigit() and own.get(variable) != value:
+        if RANK_NUMBER.fullmatch(value) and own.get(variable) != value:
             return Marker(int(value), _refine(launcher, environment))
     return None
 

@@ -40,8 +40,9 @@ def reason(pid: int, world: World) -> str | None:
     if isinstance(status, Unreadable) or status.caught is None or stat is None:
         return "may catch signals: its signal mask cannot be read"
     caught = status.caught - SAY_NOTHING
-    if not caught and not has_timers(pid, world):
-        return None
+    timers = _timers(pid, world)
+    if not caught:
+        return timers
     maps = world.maps(pid)
     names = base_names(maps) if not isinstance(maps, Unreadable) else frozenset()
     if stat.tty == 0 and any(_PYTHON.match(name) for name in names):
@@ -56,13 +57,18 @@ def reason(pid: int, world: World) -> str | None:
             caught -= parent.caught
     if caught:
         return f"catches {', '.join(signal_name(number) for number in sorted(caught))}"
-    return "has a POSIX timer that is set" if has_timers(pid, world) else None
+    return timers
 
 
-def has_timers(pid: int, world: World) -> bool:
-    """Tell whether a process has POSIX timers (`/proc/PID/timers`); alarm(2) and setitimer(2) are not to be seen."""
+def _timers(pid: int, world: World) -> str | None:
+    """Say whether a process has POSIX timers; kernels without checkpoint support show none (CONFIG_CHECKPOINT_RESTORE).
+
+    alarm(2) and setitimer(2) are not to be seen in `/proc`.
+    """
     text = world.reader.text(f"{pid}/timers")
-    return not isinstance(text, Unreadable) and bool(text.strip())
+    if isinstance(text, Unreadable):
+        return None if text.why == "gone" else f"may have a POSIX timer: its timers cannot be read ({text.why})"
+    return "has a POSIX timer that is set" if text.strip() else None
 
 
 def runtimes(maps: tuple[Mapping, ...] | Unreadable) -> tuple[str, ...]:

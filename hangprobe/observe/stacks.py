@@ -69,7 +69,7 @@ def parse(output: bytes, process: ProcessId) -> list[Stack]:
     """Parse what `py-spy dump --json` prints; anything else gives no stacks."""
     try:
         threads = msgspec.json.decode(output, type=list[_Thread])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return []
     return [
         Stack(

@@ -68,13 +68,13 @@ class World:
 
     def descendants(self, pid: int) -> list[int]:
         """Return the pids of all descendants, nearest first."""
-        found: list[int] = []
+        found: dict[int, None] = {}
         ahead = [pid]
         while ahead:
-            nearer = self.children(ahead.pop(0))
-            found += nearer
+            nearer = [child for child in self.children(ahead.pop(0)) if child not in found]
+            found.update(dict.fromkeys(nearer))
             ahead += nearer
-        return found
+        return list(found)
 
     def ancestors(self, pid: int) -> list[int]:
         """Return the pids of the parent, its parent, and so on."""
@@ -215,7 +215,7 @@ class World:
         One memory has one size: read before and after the other's, an unequal one cannot be the same memory.
         """
         before, other, after = (self._stat_word(pid, 20) for pid in (first, second, first))
-        return before != after or before == other
+        return before != after or before == other or "0" in {before, other}
 
     def _stat_word(self, pid: int, index: int) -> str:
         text = self.reader.text(f"{pid}/stat")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
@@ -28,7 +29,7 @@ def _facts(result: Result) -> str:
         ("command", _code(shlex.join(result.command))),
         ("started", result.started_at),
         ("duration", f"{result.duration_s:.1f} s"),
-        ("exit status", "none: ended by hangprobe" if result.exit_status is None else str(result.exit_status)),
+        ("exit status", _exit_status(result)),
         ("children seen in the live tree", start_methods(result)),
         (
             "watched",
@@ -65,11 +66,18 @@ def _finding(finding: Finding) -> str:
     return "\n\n".join(parts)
 
 
+def _exit_status(result: Result) -> str:
+    if result.exit_status is not None:
+        return str(result.exit_status)
+    return "none: ended by hangprobe" if result.ended_by else "none: it still runs"
+
+
 def _code(text: str) -> str:
-    return "`` " + text.replace("\n", " ").replace("|", "\\|") + " ``"
+    """Return a code span that holds `text`, in a fence longer than any run of backticks in it."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=1))
+    return f"{fence} {' '.join(text.split())} {fence}".replace("|", "\\|")
 
 
 def _escape(text: str) -> str:
-    for mark in "\\`*_<|":
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("\n", " ")
+    """Return `text` such that it is shown and never obeyed."""
+    return " ".join(re.sub(r"([\\`*_<>|\[\]&#])", r"\\\1", text).split())

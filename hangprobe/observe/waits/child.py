@@ -113,4 +113,5 @@ def _living_threads(pid: int, world: World) -> frozenset[ThreadId] | Unreadable:
         return Unreadable("wait", f"pid {pid} is not to be seen")
     if stat.state is None or stat.state in {"Z", "X"}:
         return Unreadable("wait", f"pid {pid} has ended: the wait will too")
-    return world.threads(pid)
+    threads = world.threads(pid)
+    return threads or Unreadable("wait", f"no thread of pid {pid} is to be seen")

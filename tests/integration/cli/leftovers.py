@@ -1,0 +1,72 @@
+"""What a test has left behind: processes, shared memory of MPICH, and Hydra's topology files.
+
+Processes are exactly the test's own (see launch/conftest.py). Files are told from those of other users' jobs by what
+lives: a segment that a process maps, or a topology file made when a living proxy began, is somebody else's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hangprobe.launch.proctree import list_processes
+from hangprobe.launch.startup import become_subreaper
+from tests.integration.launch.conftest import alive_below_test
+
+LIMIT_S = 5.0
+PROXY_S = 2.0
+"""From the start of a hydra_pmi_proxy to its topology file: 0.04 s measured."""
+
+
+def mpi_files() -> set[Path]:
+    """Return the shared memory and the topology files that are there now."""
+    return {*Path("/dev/shm").glob("mpich_shm_*"), *Path("/tmp").glob("hydra_hwloc_xmlfile_*")}
+
+
+def lost_files(before: set[Path]) -> list[Path]:
+    """Return new files that nobody uses."""
+    return [path for path in sorted(mpi_files() - before) if not _is_in_use(path)]
+
+
+def _is_in_use(path: Path) -> bool:
+    try:
+        made_s = path.stat().st_mtime - (time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
+    except FileNotFoundError:
+        return True  # gone meanwhile
+    if path.name.startswith("mpich_shm_"):
+        return any(str(path) in _maps(pid) for pid in list_processes())
+    proxies = [process for process in list_processes().values() if process.name == "hydra_pmi_proxy"]
+    starts_s = [proxy.start_time / os.sysconf("SC_CLK_TCK") for proxy in proxies if proxy.is_alive]
+    return any(start_s - 0.1 <= made_s <= start_s + PROXY_S for start_s in starts_s)
+
+
+def _maps(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/maps").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+@contextmanager
+def nothing_left_behind(limit_s: float = LIMIT_S) -> Iterator[None]:
+    """Fail, and clean up by pid, if something is still there `limit_s` after the block."""
+    become_subreaper()
+    processes = {process.identity for process in list_processes().values()}
+    files = mpi_files()
+    yield
+    deadline_s = time.monotonic() + limit_s
+    while ((running := alive_below_test(processes)) or lost_files(files)) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    assert running == []
+    lost = lost_files(files)
+    for path in lost:
+        path.unlink(missing_ok=True)
+    assert lost == []

@@ -1,0 +1,1 @@
+"""The cause in the field's words, on cases made by hand."""

@@ -1,0 +1,1 @@
+"""The proof and the verdicts, on snapshots made by hand."""

@@ -1,0 +1,1 @@
+"""What is read of `/proc`, on captured and synthetic trees."""

@@ -1,0 +1,133 @@
+"""Who is whose child, and what is known of a process, in one collect."""
+
+from __future__ import annotations
+
+import pytest
+
+from hangprobe.model import ProcessId, ThreadId, Unreadable
+from hangprobe.observe.world import World
+
+from .tree import ARCH, HOST, ProcTree, Thread, in_wait4, on_futex, working
+
+GRAND, PARENT, CHILD, OTHER = 50, 100, 200, 300
+
+
+def family(tree: ProcTree) -> World:
+    tree.add(GRAND)
+    tree.add(PARENT, parent=GRAND)
+    tree.add(CHILD, [working(), working()], parent=PARENT, is_forked=True)
+    tree.add(OTHER, parent=PARENT)
+    return tree.scanned()
+
+
+def test_descendants_come_nearest_first_and_ancestors_too(tree: ProcTree) -> None:
+    world = family(tree)
+    assert world.children(PARENT) == [CHILD, OTHER]
+    assert world.descendants(GRAND) == [PARENT, CHILD, OTHER]
+    assert world.ancestors(CHILD) == [PARENT, GRAND, 1]
+    assert (world.descendants(CHILD), world.children(9)) == ([], [])
+
+
+class Patient(World):
+    """A world that gives up where a walk would not end."""
+
+    def children(self, pid: int) -> list[int]:
+        """Return the children; raises after a hundred questions."""
+        self.stats[-1 - len(self.stats)] = self.stats[PARENT]
+        if len(self.stats) > 100:
+            raise RecursionError("a walk down the tree does not end")
+        return super().children(pid)
+
+
+def test_a_circle_of_parents_is_no_endless_walk(tree: ProcTree) -> None:
+    # Possible where a pid is given out anew while the list of processes is being read.
+    tree.add(PARENT, parent=CHILD)
+    tree.add(CHILD, parent=PARENT)
+    world = Patient(tree.reader(), HOST, ARCH)
+    world.scan()
+    assert world.ancestors(PARENT) == [CHILD, PARENT]
+    assert set(world.descendants(PARENT)) == {CHILD, PARENT}
+
+
+def test_a_process_is_known_by_host_pid_and_start_time(tree: ProcTree) -> None:
+    world = family(tree)
+    assert world.process(CHILD) == ProcessId(HOST, CHILD, 1000 + CHILD)
+    assert world.process(77) is None
+
+
+def test_the_threads_of_a_process_are_its_tasks(tree: ProcTree) -> None:
+    world = family(tree)
+    process = ProcessId(HOST, CHILD, 1000 + CHILD)
+    assert world.threads(CHILD) == frozenset({ThreadId(process, CHILD), ThreadId(process, CHILD + 1)})
+    assert isinstance(world.threads(77), Unreadable)
+
+
+def test_a_process_that_came_while_the_list_was_read_is_seen(tree: ProcTree) -> None:
+    world = family(tree)
+    tree.add(400)
+    world.scan()
+    assert world.is_settled
+    assert world.process(400) is not None
+
+
+def test_a_list_that_cannot_be_read_is_not_settled(tree: ProcTree) -> None:
+    world = World(tree.reader(), HOST, ARCH)
+    world.reader.root += "/nowhere"
+    world.scan()
+    assert not world.is_settled
+
+
+def test_a_fork_parent_is_the_parent_with_the_same_start_of_stack(tree: ProcTree) -> None:
+    world = family(tree)
+    assert (world.fork_parent(CHILD), world.fork_parent(OTHER), world.fork_parent(77)) == (PARENT, None, None)
+
+
+@pytest.mark.parametrize("stack", [0, 9])
+def test_who_adopted_an_orphan_or_hides_its_stack_is_no_fork_parent(tree: ProcTree, stack: int) -> None:
+    tree.add(PARENT)
+    tree.add(CHILD, parent=PARENT, is_forked=True, stack=stack)
+    assert tree.scanned().fork_parent(CHILD) is None
+
+
+def test_init_is_nobodys_fork_parent(tree: ProcTree) -> None:
+    tree.add(1, parent=0)
+    tree.add(CHILD, parent=1, is_forked=True)
+    assert tree.scanned().fork_parent(CHILD) is None
+
+
+def test_each_fact_is_read_once_a_collect(tree: ProcTree) -> None:
+    world = family(tree)
+    before = (world.status(CHILD), world.maps(CHILD), world.links(CHILD), world.word_size(CHILD), world.tasks(CHILD))
+    tree.remove(CHILD)
+    after = (world.status(CHILD), world.maps(CHILD), world.links(CHILD), world.word_size(CHILD), world.tasks(CHILD))
+    assert before == after
+
+
+def test_tracees_are_found_by_their_tracer(tree: ProcTree) -> None:
+    tree.add(PARENT)
+    tree.add(CHILD, tracer=PARENT)
+    world = tree.scanned()
+    assert (world.tracees(PARENT), world.tracees(CHILD)) == ([CHILD], [])
+
+
+@pytest.mark.parametrize(("is_64_bit", "size"), [(True, 8), (False, 4)])
+def test_the_word_size_of_a_program_is_that_of_its_headers(tree: ProcTree, is_64_bit: bool, size: int) -> None:
+    tree.add(PARENT, is_64_bit=is_64_bit)
+    assert tree.scanned().word_size(PARENT) == size
+
+
+def test_facts_are_read_through_a_thread_that_lives(tree: ProcTree) -> None:
+    tree.add(PARENT, [Thread(state="Z"), working()], links={4: "pipe:[1]"})
+    (tree.root / f"{PARENT}/task/{PARENT}/fd/4").unlink()
+    assert tree.scanned().links(PARENT) == {4: "pipe:[1]"}
+
+
+def test_kernel_threads_share_nobodys_memory(tree: ProcTree) -> None:
+    tree.add(PARENT, [on_futex()], is_forked=True, stack=0)
+    tree.add(OTHER, [in_wait4(-1)], is_forked=True, stack=0)
+    stat = (tree.root / f"{OTHER}/stat").read_text()
+    head, _, rest = stat.rpartition(")")
+    words = rest.split()
+    words[6] = str(0x200040)
+    tree.write(f"{OTHER}/stat", f"{head}) {' '.join(words)}\n")
+    assert tree.scanned({frozenset({PARENT, OTHER}): True}).sharers(PARENT) == []

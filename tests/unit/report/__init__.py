@@ -1,0 +1,1 @@
+"""Reports, against golden files."""
