@@ -30,9 +30,10 @@ from hangprobe.model import (
     Tier,
     Verdict,
 )
+from hangprobe.observe.candidates import Task
 from hangprobe.observe.methods import Methods
-from hangprobe.observe.procfs import Reader
-from hangprobe.observe.sampler import Sample, Sampler, Task
+from hangprobe.observe.reader import Reader
+from hangprobe.observe.sampler import Sample, Sampler
 from hangprobe.observe.snapshot import double_collect
 from hangprobe.observe.suspects import read_bystanders, read_suspects
 from hangprobe.observe.world import World

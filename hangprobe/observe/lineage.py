@@ -6,7 +6,7 @@ Seen in the live tree, never taken from a log: for 14 months Parsl logged `Start
 from __future__ import annotations
 
 from hangprobe.model import Lineage, ProcessId, StartMethod, Unreadable
-from hangprobe.observe.procfs import Reader
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.world import World
 
 _SPAWN_MARKS = (b"multiprocessing.spawn", b"--multiprocessing-fork")

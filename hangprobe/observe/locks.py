@@ -16,7 +16,8 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from hangprobe.model import Lineage, LockFacts, MemoryOwner, StartMethod, ThreadView, Unreadable, WaitKind
-from hangprobe.observe.procfs import Mapping, Reader
+from hangprobe.observe.procfs import Mapping
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.world import World
 
 SCAN_MAX = 256 * 1024 * 1024

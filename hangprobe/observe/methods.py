@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hangprobe.model import Launcher, ProcessId, RankView, StartMethod
 from hangprobe.observe.lineage import start_method
-from hangprobe.observe.procfs import Reader
+from hangprobe.observe.reader import Reader
 
 
 @dataclass(slots=True)

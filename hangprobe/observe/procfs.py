@@ -1,4 +1,4 @@
-"""`/proc` text to values, and the one place where the errors of reading it are translated.
+"""`/proc` text to values.
 
 Parsers are pure and never raise: a field that does not read as it should becomes None and leaves a problem that names
 it, while the other fields keep their values. Formats: proc(5), Documentation/filesystems/proc.rst, fs/proc/base.c.
@@ -6,16 +6,10 @@ it, while the other fields keep their values. Formats: proc(5), Documentation/fi
 
 from __future__ import annotations
 
-import errno
-import os
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hangprobe.model import Unreadable
-
-T = TypeVar("T")
 
 PF_FORKNOEXEC = 0x00000040
 """include/linux/sched.h: forked, but has not exec'd."""
@@ -222,100 +216,3 @@ def _number(words: Sequence[str], index: int, what: str, problems: list[Unreadab
     if value is None:
         problems.append(Unreadable(what, f"'{words[index]}' is not a number" if index < len(words) else "missing"))
     return value
-
-
-def why(error: OSError) -> str:
-    """Say in a few words why a file of `/proc` could not be read."""
-    if error.errno in {errno.ENOENT, errno.ESRCH}:
-        return "gone"
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return "not permitted"
-    return os.strerror(error.errno) if error.errno else str(error)
-
-
-@dataclass(slots=True)
-class Reader:
-    """Reads files below a `/proc`; every failure is returned as data."""
-
-    root: str = "/proc"
-    guarded_s: float = 0.5
-    """Deadline for files that take the target's mmap lock."""
-    late: set[int] = field(default_factory=set)
-    """Processes that missed that deadline once: they are not asked again, so threads do not pile up."""
-
-    def read(self, path: str) -> bytes | Unreadable:
-        """Return a file's content, or why there is none."""
-        try:
-            descriptor = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            return Unreadable(path, why(error))
-        try:
-            chunks = [os.read(descriptor, 65536)]
-            while chunks[-1]:
-                chunks.append(os.read(descriptor, 65536))
-            return b"".join(chunks)
-        except OSError as error:
-            return Unreadable(path, why(error))
-        finally:
-            os.close(descriptor)
-
-    def text(self, path: str) -> str | Unreadable:
-        """Return a file's content as text."""
-        data = self.read(path)
-        return data if isinstance(data, Unreadable) else data.decode(errors="replace")
-
-    def link(self, path: str) -> str | Unreadable:
-        """Return where a symbolic link points, without following it."""
-        try:
-            return os.readlink(f"{self.root}/{path}")
-        except OSError as error:
-            return Unreadable(path, why(error))
-
-    def names(self, path: str) -> list[str] | Unreadable:
-        """Return the names in a folder."""
-        try:
-            return os.listdir(f"{self.root}/{path}")
-        except OSError as error:
-            return Unreadable(path, why(error))
-
-    def numbers(self, path: str) -> list[int] | Unreadable:
-        """Return the names in a folder that are numbers, ascending: pids, TIDs, descriptors."""
-        names = self.names(path)
-        return names if isinstance(names, Unreadable) else sorted(int(name) for name in names if name.isdigit())
-
-    def stat(self, pid: int, tid: int | None = None) -> Stat | Unreadable:
-        """Return the stat line of a process, or of one of its threads."""
-        text = self.text(f"{pid}/stat" if tid is None else f"{pid}/task/{tid}/stat")
-        return text if isinstance(text, Unreadable) else parse_stat(text)
-
-    def guarded(self, pid: int, name: str) -> bytes | Unreadable:
-        """Return a file that takes the target's mmap lock (maps, environ, cmdline), in a thread that may be abandoned.
-
-        mmap_read_lock_killable() in fs/proc: a target that faults on a dead file system holds the lock for ever.
-        """
-        return self.abandonable(pid, f"{pid}/{name}", lambda: self.read(f"{pid}/{name}"))
-
-    def memory(self, pid: int, address: int, size: int) -> bytes | Unreadable:
-        """Return `size` bytes of memory (needs PTRACE_MODE_ATTACH); fewer at the end of a mapping."""
-        return self.abandonable(pid, f"{pid}/mem", lambda: self.memory_now(pid, address, size))
-
-    def memory_now(self, pid: int, address: int, size: int) -> bytes | Unreadable:
-        """Return memory without a deadline: only for use inside `abandonable`."""
-        try:
-            with open(f"{self.root}/{pid}/mem", "rb", buffering=0) as file:
-                return os.pread(file.fileno(), size, address)
-        except (OSError, OverflowError) as error:
-            return Unreadable(f"{pid}/mem", why(error) if isinstance(error, OSError) else "address out of range")
-
-    def abandonable(self, pid: int, what: str, job: Callable[[], T]) -> T | Unreadable:
-        """Return what `job` returns, or that it was late: a target that never answers is not asked a second time."""
-        if pid in self.late:
-            return Unreadable(what, "late before, not asked again")
-        result: list[T] = []
-        thread = threading.Thread(target=lambda: result.append(job()), daemon=True)
-        thread.start()
-        thread.join(self.guarded_s)
-        if result:
-            return result[0]
-        self.late.add(pid)
-        return Unreadable(what, f"no answer within {self.guarded_s:g} s")

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hangprobe.model import Launcher, ProcessId, RankView, Unreadable
-from hangprobe.observe.procfs import Reader, parse_call
+from hangprobe.observe.procfs import parse_call
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.waits.shapes import Family, Shape, machine, shape
 
 RANK_VARIABLES: tuple[tuple[str, Launcher], ...] = (

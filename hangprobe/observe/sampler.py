@@ -13,18 +13,17 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hangprobe.model import Launcher, ProcessId, Progress, RankView, Unreadable
-from hangprobe.observe.procfs import Reader, parse_call, parse_environ, parse_numbers, parse_run_count
+from hangprobe.observe.candidates import Task, WatchedProcess, WatchedTask, possible_wakers
+from hangprobe.observe.procfs import parse_call, parse_environ, parse_numbers, parse_run_count
 from hangprobe.observe.ranks import Marker, Relative, attribute, marker
-from hangprobe.observe.waits.shapes import Children, Family, Shape, machine, shape
+from hangprobe.observe.reader import Reader
+from hangprobe.observe.waits.shapes import Shape, machine, shape
 
 DESCRIPTORS_KEPT_FREE = 128
 """Of hangprobe's own limit: for files that it opens for a moment."""
-
-Task = tuple[int, int]
-"""A thread within one sample: (pid, TID)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +40,6 @@ class Sample:
     thread_count: int
 
 
-@dataclass(slots=True)
-class _Task:
-    """A thread that is being watched."""
-
-    tid: int
-    descriptor: int | None
-    run_count: int = -1
-    has_run: bool = True
-    shape: Shape | None = None
-    is_shaped: bool = False
-    """Whether `shape` was read during the present sleep."""
-
-
-@dataclass(slots=True)
-class _Process:
-    """A process that is being watched."""
-
-    id: ProcessId
-    parent: int
-    name: str
-    is_forked: bool
-    marker: Marker | None
-    tasks: dict[int, _Task] = field(default_factory=dict)
-    children: tuple[int, ...] = ()
-    moved_s: float = 0.0
-    """When one of its threads was last seen to have run, come or gone."""
-
-
 class Sampler:
     """Watches everything below one process, which is not itself part of the job.
 
@@ -82,7 +53,7 @@ class Sampler:
         self.command = command
         self.own = own
         self.arch = machine()
-        self.processes: dict[int, _Process] = {}
+        self.processes: dict[int, WatchedProcess] = {}
         self._ranks: tuple[RankView, ...] = ()
         self._ranks_key: object = None
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -118,7 +89,7 @@ class Sampler:
             at_s=now_s,
             ranks=self._ranks,
             progress=self._progress(now_s),
-            wakers=self._wakers(),
+            wakers=possible_wakers(self.processes),
             run_counts={(pid, t.tid): t.run_count for pid, p in self.processes.items() for t in p.tasks.values()},
             process_count=len(self.processes),
             thread_count=sum(len(process.tasks) for process in self.processes.values()),
@@ -145,11 +116,11 @@ class Sampler:
             if not process.tasks or self._is_gone(process):
                 self._forget(process)
 
-    def _meet(self, pid: int, now_s: float) -> _Process | None:
+    def _meet(self, pid: int, now_s: float) -> WatchedProcess | None:
         stat = self.reader.stat(pid)
         if isinstance(stat, Unreadable) or stat.start_time is None or stat.state in {"Z", "X"}:
             return None
-        process = _Process(
+        process = WatchedProcess(
             ProcessId(self.host, pid, stat.start_time),
             stat.parent or 0,
             stat.comm or "?",
@@ -165,7 +136,7 @@ class Sampler:
         data = self.reader.guarded(pid, "environ")
         return None if isinstance(data, Unreadable) else marker(parse_environ(data), self.own)
 
-    def _look(self, process: _Process, now_s: float) -> None:
+    def _look(self, process: WatchedProcess, now_s: float) -> None:
         has_moved = not process.tasks
         for task in list(process.tasks.values()):
             count = self._run_count(process.id.pid, task)
@@ -181,7 +152,7 @@ class Sampler:
             process.moved_s = now_s
             self._relist(process)
 
-    def _relist(self, process: _Process) -> None:
+    def _relist(self, process: WatchedProcess) -> None:
         """Read again what only a running thread can change: threads, children, parent, and the program itself."""
         pid = process.id.pid
         tids = self.reader.numbers(f"{pid}/task")
@@ -189,7 +160,7 @@ class Sampler:
             return
         for tid in tids:
             if tid not in process.tasks:
-                task = _Task(tid, self._open(pid, tid))
+                task = WatchedTask(tid, self._open(pid, tid))
                 task.run_count = self._run_count(pid, task) or -1
                 process.tasks[tid] = task
         process.children = tuple(self._children(pid, tids))
@@ -223,7 +194,7 @@ class Sampler:
         self._free -= 1
         return descriptor
 
-    def _run_count(self, pid: int, task: _Task) -> int | None:
+    def _run_count(self, pid: int, task: WatchedTask) -> int | None:
         """Return the run count; None if the thread has ended."""
         try:
             if task.descriptor is not None:
@@ -246,38 +217,6 @@ class Sampler:
         words = parse_call(call)
         found = words if isinstance(words, Unreadable) else shape(words, wchan.strip(), self.arch)
         return None if isinstance(found, Unreadable) or found.is_timed else found
-
-    def _wakers(self) -> dict[Task, frozenset[Task]]:
-        """Return a graph with at most the edges of the true one: what is no knot here is none there."""
-        graph: dict[Task, frozenset[Task]] = {}
-        for pid, process in self.processes.items():
-            own = frozenset((pid, tid) for tid in process.tasks)
-            for task in process.tasks.values():
-                if task.has_run or task.shape is None or task.shape.family is Family.EPOLL:
-                    continue
-                if task.shape.family is Family.FUTEX:
-                    graph[pid, task.tid] = own - {(pid, task.tid)}
-                elif (wakers := self._child_wakers(pid, task.shape)) is not None:
-                    graph[pid, task.tid] = wakers
-        return graph
-
-    def _child_wakers(self, pid: int, found: Shape) -> frozenset[Task] | None:
-        """Return the threads of the child waited for; of any child where it is not told which one."""
-        if found.family is Family.CHILD and found.children is Children.ONE:
-            children = [found.target] if found.target in self.processes else []
-        else:
-            children = [child for child in self.processes[pid].children if child in self.processes]
-        if not children:
-            return None
-        if len(children) > 1 or found.family is Family.POLL:
-            # One of several: the double collect tells which; here the quietest stands for all.
-            children = [child for child in children if self._is_quiet(child)][:1]
-        return (
-            frozenset((child, tid) for child in children for tid in self.processes[child].tasks) if children else None
-        )
-
-    def _is_quiet(self, pid: int) -> bool:
-        return all(not task.has_run and task.shape is not None for task in self.processes[pid].tasks.values())
 
     def attribute(self, is_forced: bool = False) -> tuple[RankView, ...]:
         """Return the ranks; `is_forced` looks again behind shells, which change nothing but their system call."""
@@ -303,17 +242,17 @@ class Sampler:
             for rank in self._ranks
         }
 
-    def _is_gone(self, process: _Process) -> bool:
+    def _is_gone(self, process: WatchedProcess) -> bool:
         stat = self.reader.stat(process.id.pid)
         return isinstance(stat, Unreadable) or stat.start_time != process.id.start_time or stat.state in {"Z", "X"}
 
-    def _forget(self, process: _Process) -> None:
+    def _forget(self, process: WatchedProcess) -> None:
         for task in process.tasks.values():
             self._close(task)
         self.processes.pop(process.id.pid, None)
         self._ranks_key = None
 
-    def _close(self, task: _Task) -> None:
+    def _close(self, task: WatchedTask) -> None:
         if task.descriptor is not None:
             os.close(task.descriptor)
             self._free += 1

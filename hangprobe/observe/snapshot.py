@@ -19,7 +19,8 @@ from hangprobe.model import (
     Unreadable,
     Wait,
 )
-from hangprobe.observe.procfs import Reader, Stat, parse_call, parse_last_ran, parse_run_count, parse_status
+from hangprobe.observe.procfs import Stat, parse_call, parse_last_ran, parse_run_count, parse_status
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.signals import reason, runtimes
 from hangprobe.observe.waits import child, futex
 from hangprobe.observe.waits.shapes import Family, Shape, shape

@@ -8,7 +8,8 @@ from functools import partial
 from hangprobe.model import Lineage, LockFacts, RankView, Snapshot, Suspects, ThreadId, ThreadView, Unreadable
 from hangprobe.observe import locks, stacks
 from hangprobe.observe.lineage import lineage
-from hangprobe.observe.procfs import Reader, parse_call, parse_environ
+from hangprobe.observe.procfs import parse_call, parse_environ
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.waits.shapes import machine
 from hangprobe.observe.world import World
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from hangprobe.model import ProcessId, ThreadId, Unreadable
 from hangprobe.observe.kcmp import is_same_memory
-from hangprobe.observe.procfs import PF_KTHREAD, Mapping, Reader, Stat, Status, parse_maps, parse_status
+from hangprobe.observe.procfs import PF_KTHREAD, Mapping, Stat, Status, parse_maps, parse_status
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.waits.shapes import machine
 
 ROUNDS = 3

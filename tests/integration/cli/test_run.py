@@ -109,9 +109,10 @@ def test_expected_hang_is_a_success_and_quiet_prints_nothing(tmp_path: Path) -> 
     assert read(tmp_path / "here" / "result.json")["verdict"] == "hang"
 
 
-def test_unexpected_hang_is_a_failure(tmp_path: Path) -> None:
-    # With one rank there is nobody to wait for in the broadcast: no rank can hang.
-    done = hangprobe(*BCAST, "--expect", "--ranks", "1", folder=tmp_path)
+def test_success_that_was_not_expected_is_a_failure(tmp_path: Path) -> None:
+    words = ("run", "bcast_under_lock", "--mpiexec", "true")
+    assert hangprobe(*words, folder=tmp_path).status == 0
+    done = hangprobe(*words, "--expect", folder=tmp_path)
     assert done.status == 1
     assert "NOT as expected" in done.stdout
 

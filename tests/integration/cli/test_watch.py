@@ -14,6 +14,7 @@ from tests.integration.launch.harness import is_gone, terminal, wait_until
 
 from .document import faults
 from .harness import HANGPROBE, PROGRAMS, REPRODUCERS, Running, hangprobe, read, running, shell
+from .leftovers import nothing_left_behind
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -29,9 +30,10 @@ def switches(pid: int) -> int:
     return int(line.split()[1])
 
 
-def wait_until_sampled(watch: Running, times: int) -> None:
-    """Wait until hangprobe has slept so often that it must have taken many samples."""
-    wait_until(lambda: switches(watch.pid) > times or watch.popen.poll() is not None, f"{times} sleeps")
+def wait_until_slept(watch: Running, times: int) -> None:
+    """Wait until hangprobe has gone to sleep so many times more: once or a few times a sample."""
+    enough = switches(watch.pid) + times
+    wait_until(lambda: watch.popen.poll() is not None or switches(watch.pid) > enough, f"{times} sleeps")
 
 
 @pytest.mark.parametrize("status", [0, 3])
@@ -56,7 +58,7 @@ def test_out_is_written_even_if_all_is_well(tmp_path: Path) -> None:
 
 
 def test_hung_mpi_job_is_ended_and_explained_on_stderr(tmp_path: Path) -> None:
-    done = hangprobe("watch", "--grace", "0.5", "--json", "doc", "--", *BCAST, folder=tmp_path, limit_s=25)
+    done = hangprobe("watch", "--grace", "0.5", "--json", "doc", "--", *BCAST, folder=tmp_path, limit_s=15)
     document = read(tmp_path / "doc")
     assert done.status == 124
     assert "HANG (proven)" in done.stderr
@@ -74,7 +76,7 @@ def test_hung_mpi_job_is_ended_and_explained_on_stderr(tmp_path: Path) -> None:
     ids=["plain", "behind a shell"],
 )
 def test_hung_program_without_mpi_is_rank_0(command: tuple[str, ...], tmp_path: Path) -> None:
-    done = hangprobe("watch", "--grace", "0.5", "--json", "doc", "--", *command, folder=tmp_path, limit_s=25)
+    done = hangprobe("watch", "--grace", "0.5", "--json", "doc", "--", *command, folder=tmp_path, limit_s=15)
     document = read(tmp_path / "doc")
     assert done.status == 124
     assert faults(document) == []
@@ -85,6 +87,16 @@ def test_hung_program_without_mpi_is_rank_0(command: tuple[str, ...], tmp_path: 
     (culprit,) = finding["processes"]
     assert culprit["pid"] == int((tmp_path / "child").read_text())
     assert document["ranks"][0]["pid"] != culprit["pid"]
+
+
+def test_hang_is_ended_once_nothing_lives_beside_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "beside")
+    with running(tmp_path, "watch", "--grace", "0", "--", PYTHON, HUNG, "beside") as watch:
+        watch.wait_until_said("hang (proven)")
+        wait_until_slept(watch, 20)
+        assert watch.popen.poll() is None
+        (tmp_path / "beside").write_bytes(b"")
+        assert watch.wait(15).status == 124
 
 
 def test_hang_that_is_only_reported_keeps_the_commands_status(tmp_path: Path) -> None:
@@ -124,7 +136,7 @@ def test_command_that_waits_for_a_signal_is_never_ended(how: str, tmp_path: Path
     options = ("--interval", "0.05", "--grace", "0", "--json", "doc")
     with running(tmp_path, "watch", *options, "--", PYTHON, PATIENT, how) as watch:
         wait_until((tmp_path / "ready").exists, "the program")
-        wait_until_sampled(watch, 60)
+        wait_until_slept(watch, 100)
         watch.popen.terminate()
         done = watch.wait()
     document = read(tmp_path / "doc")
@@ -144,7 +156,7 @@ def test_daemon_left_behind_is_ended(tmp_path: Path) -> None:
 
 
 def test_terminated_mpi_job_leaves_no_shared_memory(tmp_path: Path) -> None:
-    with running(tmp_path, "watch", "--on-hang", "report", "--grace", "0", "--", *BCAST) as watch:
+    with nothing_left_behind(), running(tmp_path, "watch", "--on-hang", "report", "--", *BCAST) as watch:
         watch.wait_until_said("hang (proven)")
         watch.popen.terminate()
         watch.wait()

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from hangprobe.model import Unreadable
 from hangprobe.observe.procfs import (
-    Reader,
     Stat,
     Status,
     parse_call,
@@ -24,8 +23,8 @@ from hangprobe.observe.procfs import (
     parse_run_count,
     parse_stat,
     parse_status,
-    why,
 )
+from hangprobe.observe.reader import Reader, why
 
 from .tree import ProcTree, capture, with_stat_field, with_status_line
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hangprobe.model import ProcessId
-from hangprobe.observe.procfs import PF_FORKNOEXEC, Reader
+from hangprobe.observe.procfs import PF_FORKNOEXEC
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.world import World
 
 CAPTURES = Path(__file__).parents[2] / "data" / "proc"

@@ -1,12 +1,14 @@
 """Forks while a thread holds a lock that the child wants; without MPI (a program under inspection).
 
-The thread lets the lock go after the fork and ends, so that nothing lives beside the hang. Writes `child` (a pid).
-If the child is ended by somebody, it leaves with status 7.
+The thread lets the lock go after the fork and ends, so that nothing lives beside the hang; with the argument `beside`
+another thread lives until somebody opens the FIFO of that name. Writes `child` (a pid). If the child is ended by
+somebody, it leaves with status 7.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -31,6 +33,8 @@ if child == 0:
     os._exit(1)
 forked.set()
 holder.join()
+if sys.argv[1:] == ["beside"]:
+    threading.Thread(target=lambda: Path("beside").read_bytes()).start()
 Path("child.part").write_text(str(child))
 Path("child.part").rename("child")
 os.waitpid(child, 0)
