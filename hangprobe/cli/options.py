@@ -65,7 +65,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="DIR",
-        help="Results folder. [default: ./hangprobe-results/<UTC>-<name>]",
+        help="Results folder (default: hangprobe-results/UTC-NAME).",
         rich_help_panel=OUTPUT,
         show_default=False,
     ),

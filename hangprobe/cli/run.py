@@ -51,9 +51,11 @@ class Job:
 
 
 def run(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="What to run: see hangprobe list.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="What to run: see hangprobe list.")],
     ranks: Annotated[int, typer.Option("--ranks", "-n", min=1, help="MPI ranks.")] = 4,
-    variant: Annotated[str | None, typer.Option(help="[default: the first one]", show_default=False)] = None,
+    variant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which variant (default: the first one).", show_default=False)
+    ] = None,
     every_variant: Annotated[bool, typer.Option("--all", help="Run every variant.")] = False,
     mitigate: Annotated[
         str | None, typer.Option(metavar="SLUG", help="Apply a mitigation: the same file must then run to its end.")
@@ -63,7 +65,7 @@ def run(
         bool, typer.Option("--expect", help="Return 0 if every verdict is the manifest's, else 1.")
     ] = False,
     mpiexec: Annotated[
-        str | None, typer.Option(metavar="COMMAND", help="The launcher. [default: this Python's, else PATH's]")
+        str | None, typer.Option(metavar="COMMAND", help="The launcher (default: this Python's, else PATH's).")
     ] = None,
     timeout: Annotated[
         float,
@@ -83,11 +85,15 @@ def run(
 ) -> int:
     """Run reproducers under mpiexec and report what becomes of each.
 
-    A hung job is ended once its hang has stood for the grace period; nothing is left running in any case.
+    A hung job is ended once its hang has stood for the grace period.
+    Nothing is left running in any case.
 
-    Returns 0 ok, 1 failed, 4 unknown, 5 stall, 124 hang; of several jobs the first present of 124, 5, 4, 1.
+    Exit codes: 0 ok, 1 failed, 4 unknown, 5 stall, 124 hang; 2 wrong usage,
+    125 no mpiexec or an unwritable folder; several jobs: the worst of them.
 
-    Example: hangprobe run bcast_under_lock --grace 1; hangprobe run bcast_under_lock --mitigate spawn
+    Example: hangprobe run bcast_under_lock --grace 1
+
+    Example: hangprobe run bcast_under_lock --mitigate spawn
     """
     jobs = list(plan(names, variant, every_variant, mitigate, repeat))
     flavour = find_mpiexec(mpiexec)

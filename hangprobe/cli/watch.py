@@ -23,7 +23,7 @@ from hangprobe.report.text import lines
 
 
 def watch(
-    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
+    command: Annotated[list[str], typer.Argument(metavar="CMD", help="The command and its arguments.")],
     interval: options.Interval = 0.25,
     stall_after: options.StallAfter = 60.0,
     no_stacks: options.NoStacks = False,
@@ -34,11 +34,16 @@ def watch(
     out: options.Out = None,
     quiet: options.Quiet = False,
 ) -> NoReturn:
-    """Run any command under the watchdog; it ENDS the command if a hang is proven and stands for the grace period.
+    """Run any command under the watchdog; ENDS it if a hang is proven.
 
-    The command keeps its standard descriptors, terminal and signals, as under timeout(1), and its exit status is
-    returned: 124 only if hangprobe ended it, 125 if hangprobe itself failed, 126/127 if the command could not be run.
-    Nothing is printed, and no folder written, when all is well. What the command leaves running is ended.
+    A proven hang that has stood for the grace period is ended, all processes
+    of it. So is whatever the command leaves running when it ends by itself.
+
+    The command keeps its standard descriptors, terminal and signals, as under
+    timeout(1). When all is well nothing is printed and no folder is written.
+
+    Exit codes: the command's own status (128+N for a signal); 124 hangprobe
+    ended it; 125 hangprobe failed; 126, 127 the command could not be run.
 
     Example: hangprobe watch -- mpiexec -n 4 python app.py
     """

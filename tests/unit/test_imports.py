@@ -26,7 +26,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe.procfs": {"model"},
     "observe.reader": {"model", "observe.procfs"},
     "observe.kcmp": set(),
-    "observe.reader": {"model", "observe.procfs"},
     "observe.stacks": {"errors", "model"},
     "observe.world": {"model", "observe.procfs", "observe.reader", "observe.kcmp", "observe.waits.shapes"},
     "observe.waits.shapes": {"model"},

@@ -33,7 +33,7 @@ FILES = [
 ]
 When = Literal["in both", "only in the first", "only in the second"]
 WHEN: tuple[When, ...] = ("in both", "only in the first", "only in the second")
-EXAMPLES = min(1000, 3 * settings().max_examples)
+EXAMPLES = min(1000, 2 * settings().max_examples)
 
 
 def captured(root: Path) -> ProcTree:

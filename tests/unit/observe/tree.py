@@ -6,6 +6,7 @@ import shutil
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from hangprobe.model import ProcessId
@@ -24,6 +25,7 @@ HEAP = "00010000-00020000 rw-p 00000000 00:00 0                          [heap]"
 LIBPYTHON = "7f0000000000-7f0000100000 r-xp 00000000 fe:00 42                         /opt/app/lib/libpython3.11.so.1.0"
 
 
+@cache
 def capture(case: str) -> dict[str, bytes]:
     """Return the files of a captured process."""
     return {file.name: file.read_bytes() for file in (CAPTURES / case).iterdir()}
