@@ -144,11 +144,13 @@ class ThreadView(Frozen, frozen=True):
     live: str | None
     """Why this thread must be thought able to wake by itself; None if only its wakers can end its wait."""
     is_timed: bool = False
-    """In a futex or sleep wait that ends by itself."""
+    """In a wait that ends by itself after a set time."""
     is_poller: bool = False
     """Blocked in poll, select or epoll."""
     last_ran_s: float | None = None
     """When it last ran, in seconds of the kernel's scheduler clock; None if not known."""
+    cpu_s: float | None = None
+    """Processor time that it has used since it began (`schedstat`)."""
 
 
 class ProcessView(Frozen, frozen=True):
@@ -196,6 +198,16 @@ class RankView(Frozen, frozen=True):
     """The process that stands for the rank: `top`, or the program behind its shells."""
     members: tuple[ProcessId, ...]
     """The rank tree: `top`, its descendants, and orphans that carry its rank."""
+
+
+class Sighting(Frozen, frozen=True):
+    """A sleeper as it was seen in an earlier collect."""
+
+    thread: ThreadId
+    call: str
+    run_count: int
+    clock_s: float
+    """When it was seen, on the scheduler clock."""
 
 
 class Progress(Frozen, frozen=True):
@@ -282,8 +294,8 @@ class RankVerdict(Frozen, frozen=True):
     """When the last of the culprits blocked, in seconds of the scheduler clock of its node."""
     since_s: float | None = None
     """For how long the rank's main thread has been waiting."""
-    pending: ThreadId | None = None
-    """The timed sleeper that may still end the wait: once it has run or gone, the rank can be judged anew."""
+    pending: tuple[ThreadId, ...] = ()
+    """Threads that may still end the wait: once one has run or gone, the rank can be judged anew."""
     spared: str | None = None
     """Why a proven hang is not ended by default; None if nothing forbids it."""
 

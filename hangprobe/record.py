@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hangprobe.errors import RecordUnreadable
-from hangprobe.model import DoubleCollect, Judgement, Progress, RankView, Suspects
+from hangprobe.model import DoubleCollect, Judgement, Progress, RankView, Sighting, Suspects
 from hangprobe.result import Finding, Result
 
 SCHEMA = "hangprobe.record/1"
@@ -41,6 +41,7 @@ class Look(msgspec.Struct, frozen=True, tag_field="record", tag="look"):
     suspects: Suspects
     judgement: Judgement
     findings: tuple[Finding, ...]
+    sightings: tuple[Sighting, ...] = ()
 
 
 class End(msgspec.Struct, frozen=True, tag_field="record", tag="end"):

@@ -25,6 +25,7 @@ from hangprobe.model import (
     RankState,
     RankVerdict,
     RankView,
+    Sighting,
     Suspects,
     ThreadId,
     Tier,
@@ -94,6 +95,7 @@ class Watchdog:
     _due_s: float = 0.0
     _alert_until_s: float = 0.0
     _has_unnamed_victims: bool = False
+    _sightings: dict[tuple[ThreadId, str], Sighting] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Open the sampler."""
@@ -169,8 +171,19 @@ class Watchdog:
         if self.judgement is None or self.double is None:
             return False
         counts = {thread.id: thread.run_count for p in self.double.second.processes for thread in p.threads}
-        pending = [rank.pending for rank in self.judgement.ranks if rank.pending is not None]
+        pending = [thread for rank in self.judgement.ranks for thread in rank.pending]
         return any(sample.run_counts.get((each.process.pid, each.tid)) != counts.get(each) for each in pending)
+
+    def _sight(self, judgement: Judgement, double: DoubleCollect) -> None:
+        """Remember the sleepers that may still end a wait; a sight that is older than the knot says nothing."""
+        views, clock_s = threads(double.second), double.second.clock_s
+        for rank in judgement.ranks:
+            for view in (views[thread] for thread in rank.pending):
+                if not view.is_timed or view.call is None or view.run_count is None or clock_s is None:
+                    continue
+                known = self._sightings.get((view.id, view.call))
+                if known is None or (rank.closed_s is not None and known.clock_s < rank.closed_s):
+                    self._sightings[view.id, view.call] = Sighting(view.id, view.call, view.run_count, clock_s)
 
     def _look(self, candidates: Candidates, sample: Sample) -> bool:
         """Collect twice, judge, and explain what has changed."""
@@ -179,13 +192,15 @@ class Watchdog:
         double = double_collect(self._world, members, self.policy.collect_gap_s, self.clock, self.sleep)
         self.collects.append(double.first.ended_s)
         ranks = _complete(ranks, double)
-        judgement = judge(double, ranks, sample.progress, self.policy.stall_after_s)
+        sightings = tuple(self._sightings.values())
+        judgement = judge(double, ranks, sample.progress, self.policy.stall_after_s, sightings)
+        self._sight(judgement, double)
         has_changed = _key(judgement) != _key(self.judgement)
         self._candidates = candidates
         self._pause_s = min(self.policy.backoff_max_s, 2 * self._pause_s or BACKOFF_FIRST_S)
         self._due_s = self.clock() + self._pause_s
         if has_changed:
-            self._change(judgement, double, ranks, sample.progress)
+            self._change(judgement, double, ranks, sample.progress, sightings)
         self.judgement, self.double = judgement, double
         self._remember(ranks)
         return has_changed
@@ -203,6 +218,7 @@ class Watchdog:
         double: DoubleCollect,
         ranks: tuple[RankView, ...],
         progress: Mapping[int, Progress],
+        sightings: tuple[Sighting, ...],
     ) -> None:
         """Explain a new judgement."""
         is_hung = judgement.verdict in {Verdict.HANG, Verdict.STALL}
@@ -217,7 +233,9 @@ class Watchdog:
         self.history.update({(finding.mechanism, finding.tier): finding for finding in findings})
         self._has_unnamed_victims = judgement.verdict is Verdict.HANG
         if findings or is_hung:
-            self.record.write(Look(judgement.at_s, double, ranks, dict(progress), self.suspects, judgement, findings))
+            self.record.write(
+                Look(judgement.at_s, double, ranks, dict(progress), self.suspects, judgement, findings, sightings)
+            )
 
     def _unchanged(self, double: DoubleCollect) -> Suspects:
         """Return what is known of suspects that have not run since it was read."""

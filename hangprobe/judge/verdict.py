@@ -7,8 +7,8 @@ A helper parked in `Event().wait()` until its parent terminates it is a knot, an
    process is reachable along waker edges, and nothing in the tree has moved for the window. (An initialised MPI keeps
    a thread in epoll beside a main thread on a private futex, which may therefore never be in the knot itself.)
 
-While a thread of the tree outside the knot sleeps for a set time and has not run since the knot closed (a Timer that
-will terminate the child), neither applies.
+While a thread of the tree outside the knot may still mean to end it (a Timer that will terminate the child; see
+`judge.beside`), neither applies.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from functools import partial
 
+from hangprobe.judge.beside import live_beside, may_act
 from hangprobe.judge.collects import blocked_through, threads, without_signals
 from hangprobe.judge.knot import knot, reachable
 from hangprobe.judge.progress import is_stalled
@@ -28,20 +29,25 @@ from hangprobe.model import (
     RankState,
     RankVerdict,
     RankView,
+    Sighting,
     ThreadId,
     ThreadView,
 )
 from hangprobe.ranksets import spoken
 
-CLOCK_SLACK_S = 0.001
-"""Scheduler clocks of two processors agree to well under this on machines with a stable TSC."""
-
 
 def judge(
-    double: DoubleCollect, ranks: Sequence[RankView], progress: Mapping[int, Progress], stall_after_s: float
+    double: DoubleCollect,
+    ranks: Sequence[RankView],
+    progress: Mapping[int, Progress],
+    stall_after_s: float,
+    sightings: Sequence[Sighting] = (),
 ) -> Judgement:
-    """Return the two knots of a double collect and one verdict per rank, in the order of `ranks`."""
-    scene = _Scene(double, stall_after_s)
+    """Return the two knots of a double collect and one verdict per rank, in the order of `ranks`.
+
+    `sightings` are sleepers that earlier judgements named as pending, as they were seen then.
+    """
+    scene = _Scene(double, stall_after_s, sightings)
     verdicts = tuple(scene.judge_rank(rank, progress.get(rank.rank)) for rank in ranks)
     return Judgement(double.second.ended_s, scene.proven, scene.blocked, verdicts)
 
@@ -66,7 +72,8 @@ def victims(judgement: Judgement, in_mpi: Set[int]) -> Judgement:
 class _Scene:
     """One double collect with its knots."""
 
-    def __init__(self, double: DoubleCollect, stall_after_s: float) -> None:
+    def __init__(self, double: DoubleCollect, stall_after_s: float, sightings: Sequence[Sighting]) -> None:
+        self.sightings = sightings
         self.standing = blocked_through(double)
         self.unsignalled = without_signals(self.standing, double)
         self.proven = knot(self.unsignalled)
@@ -105,12 +112,11 @@ class _Scene:
             return say(state=RankState.BLOCKED, why=self._caught(culprits))
         if unread := self._unread(rank):
             return say(state=RankState.BLOCKED, why=f"the threads of pid {unread.pid} cannot be read")
-        pending = self._pending_timer(rank, members, closed_s)
-        if pending is not None:
-            why = f"thread {pending.tid} of pid {pending.process.pid} sleeps for a set time and may still end the wait"
-            return say(state=RankState.BLOCKED, why=why, pending=pending)
-        why = "its main thread is in the knot"
-        return say(state=RankState.PROVEN, why=why, hung=True, spared=self._live_beside(rank, members))
+        if pending := self._may_act(rank, members, closed_s):
+            why = f"thread {pending[0].tid} of pid {pending[0].process.pid} sleeps for a set time, or has just begun"
+            return say(state=RankState.BLOCKED, why=f"{why}: it may still end the wait", pending=pending)
+        spared = live_beside(self._tree(rank), members, self.processes)
+        return say(state=RankState.PROVEN, why="its main thread is in the knot", hung=True, spared=spared)
 
     def _quiet(self, rank: RankView, main: ThreadId, since_s: float | None) -> RankVerdict:
         """Clause 2, else a plain stall: nothing has moved for the window."""
@@ -121,7 +127,7 @@ class _Scene:
                 continue
             culprits = self._culprits(own[0], self.proven)
             closed_s = self._closed(culprits)
-            if self._unread(rank) or self._pending_timer(rank, self.proven, closed_s):
+            if self._unread(rank) or self._may_act(rank, self.proven, closed_s):
                 continue
             why = f"it depends on pid {process.pid}, which is in the knot, and nothing has moved for the window"
             spared = "its main thread is not in the knot itself"
@@ -141,31 +147,14 @@ class _Scene:
         known = [time_s for time_s in times if time_s is not None]
         return max(known) if known and len(known) == len(times) else None
 
-    def _pending_timer(self, rank: RankView, members: Set[ThreadId], closed_s: float | None) -> ThreadId | None:
-        """Return a thread of the tree that sleeps for a set time and has not run since the knot closed."""
-        for view in self._tree(rank):
-            if view.id in members or not view.is_timed:
-                continue
-            has_run_since = (
-                closed_s is not None and view.last_ran_s is not None and view.last_ran_s > closed_s + CLOCK_SLACK_S
-            )
-            if not has_run_since:
-                return view.id
-        return None
+    def _may_act(self, rank: RankView, members: Set[ThreadId], closed_s: float | None) -> tuple[ThreadId, ...]:
+        tree = self._tree(rank)
+        return may_act(tree, members, self.processes, closed_s, self.clock_s, self.sightings)
 
     def _unread(self, rank: RankView) -> ProcessId | None:
         """Return a process of the tree whose threads could not be read: one of them may be such a sleeper."""
         members = (self.processes[member] for member in rank.members if member in self.processes)
         return next((process.id for process in members if not process.threads), None)
-
-    def _live_beside(self, rank: RankView, members: Set[ThreadId]) -> str | None:
-        """Return why a live thread of the tree forbids to end the rank: any but an MPI runtime's polling helper."""
-        for view in self._tree(rank):
-            process = self.processes[view.id.process]
-            is_helper = view.is_poller and bool(process.runtimes) and not view.id.is_main
-            if view.id not in members and not is_helper and view.state not in {"Z", "X"}:
-                return f"thread {view.id.tid} of pid {process.id.pid} is live ({view.live or 'its wait can end'})"
-        return None
 
     def _caught(self, culprits: Sequence[ThreadId]) -> str:
         """Say which process of a knot catches signals."""

@@ -133,6 +133,13 @@ def parse_run_count(text: str) -> int | Unreadable:
     return count if count > 0 else Unreadable("schedstat run count", "this kernel does not count runs")
 
 
+def parse_processor_time(text: str) -> float | Unreadable:
+    """Return the first number of `schedstat` in seconds: for how long the task has been on a processor."""
+    problems: list[Unreadable] = []
+    spent_ns = _number(text.split(), 0, "schedstat time", problems)
+    return problems[0] if spent_ns is None else spent_ns / 1e9
+
+
 def parse_call(text: str) -> tuple[int, ...] | Unreadable:
     """Parse `/proc/PID/task/TID/syscall`: number, six arguments, stack and instruction pointer (proc(5)).
 

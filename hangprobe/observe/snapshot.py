@@ -19,7 +19,14 @@ from hangprobe.model import (
     Unreadable,
     Wait,
 )
-from hangprobe.observe.procfs import Stat, parse_call, parse_last_ran, parse_run_count, parse_status
+from hangprobe.observe.procfs import (
+    Stat,
+    parse_call,
+    parse_last_ran,
+    parse_processor_time,
+    parse_run_count,
+    parse_status,
+)
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.signals import reason, runtimes
 from hangprobe.observe.waits import child, futex
@@ -104,6 +111,7 @@ class _Reads:
             self.stat = after if isinstance(after, Unreadable) or after.state != "S" else self.stat
             self.run_count = _run_count(reader, base)
         self.last_ran = parse_last_ran(_text(reader.text(f"{base}/sched")))
+        self.cpu = parse_processor_time(_text(reader.text(f"{base}/schedstat")))
 
 
 def _glance(world: World, pid: int, tid: int, is_second: bool) -> tuple[_Reads, Shape | Unreadable]:
@@ -151,9 +159,10 @@ def _thread(
         run_count=None if isinstance(reads.run_count, Unreadable) else reads.run_count,
         wait=wait,
         live=live,
-        is_timed=isinstance(found, Shape) and found.is_timed and found.family in {Family.FUTEX, Family.SLEEP},
+        is_timed=isinstance(found, Shape) and found.is_timed,
         is_poller=isinstance(found, Shape) and found.family in {Family.POLL, Family.EPOLL},
         last_ran_s=None if isinstance(reads.last_ran, Unreadable) else reads.last_ran,
+        cpu_s=None if isinstance(reads.cpu, Unreadable) else reads.cpu,
     )
 
 

@@ -48,7 +48,11 @@ def main(options: argparse.Namespace) -> int:
     print(f"{len(rows)} runs are on file, {len(todo)} to do", file=sys.stderr)
     began_s = time.monotonic()
     for number, (subject, run) in enumerate(todo, 1):
-        rows.append(one(subject, run))
+        row = one(subject, run)
+        if row is None:
+            print("interrupted: the same command goes on from here", file=sys.stderr)
+            return 130
+        rows.append(row)
         with path.open("a") as file:
             file.write(json.dumps(rows[-1]) + "\n")
         left_s = (time.monotonic() - began_s) / number * (len(todo) - number)
@@ -69,8 +73,8 @@ def subjects(only: str) -> Iterator[Subject]:
                     yield Subject(program, variant, is_neutral)
 
 
-def one(subject: Subject, run: int) -> dict[str, Any]:
-    """Run a subject once and return its row."""
+def one(subject: Subject, run: int) -> dict[str, Any] | None:
+    """Run a subject once and return its row; None if the user ended it."""
     is_healthy = subject.variant.expected.verdict is Verdict.OK
     policy = Policy(interval_s=0.1 if is_healthy else 0.25, collect_always=is_healthy)
     ends = Ends(OnHang.KILL, OnStall.KILL, 0.0 if is_healthy else 1.0, 60.0)
@@ -78,6 +82,8 @@ def one(subject: Subject, run: int) -> dict[str, Any]:
         folder = Path(name)
         outcome = subject.run(find_mpiexec(), RANKS, folder, policy, ends)
         inside = _inside(outcome, folder) if is_healthy else None
+    if outcome.by_signal is not None:
+        return None
     result = outcome.result
     held = [f for f in result.findings if f.tier is result.tier and not f.recovered and f.mechanism != "dead-helper"]
     row = {

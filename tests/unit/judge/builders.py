@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +17,7 @@ from hangprobe.model import (
     Progress,
     RankVerdict,
     RankView,
+    Sighting,
     Snapshot,
     ThreadId,
     ThreadView,
@@ -107,11 +108,12 @@ def quiet(for_s: float) -> dict[int, Progress]:
     return {1: Progress(1, for_s)}
 
 
-def judged(double: DoubleCollect, *pids: int, quiet_s: float = 0.0) -> Judgement:
-    return judge(double, [rank(*pids)], quiet(quiet_s), WINDOW_S)
+def judged(double: DoubleCollect, *pids: int, quiet_s: float = 0.0, sightings: Sequence[Sighting] = ()) -> Judgement:
+    return judge(double, [rank(*pids)], quiet(quiet_s), WINDOW_S, sightings)
 
 
-def verdict(processes: Iterable[ProcessView], quiet_s: float = 0.0) -> RankVerdict:
+def verdict(processes: Iterable[ProcessView], quiet_s: float = 0.0, sightings: Sequence[Sighting] = ()) -> RankVerdict:
     """Return what is said of the one rank that all `processes` make up."""
     seen = tuple(processes)
-    return judged(twice(*seen), *(view.id.pid for view in seen), quiet_s=quiet_s).ranks[0]
+    pids = [view.id.pid for view in seen]
+    return judged(twice(*seen), *pids, quiet_s=quiet_s, sightings=sightings).ranks[0]

@@ -215,10 +215,10 @@ def test_a_poll_set_that_cannot_be_read_is_live(tree: ProcTree) -> None:
     assert seen(tree).live == "poll: its set cannot be read whole"
 
 
-def test_a_timed_poll_is_live_and_no_timed_sleep(tree: ProcTree) -> None:
+def test_a_timed_poll_is_live_and_a_timed_sleep(tree: ProcTree) -> None:
     family(tree, in_poll(1, timeout=1500), links={5: "anon_inode:[pidfd]"})
     view = seen(tree)
-    assert (view.wait, view.is_timed, view.is_poller) == (None, False, True)
+    assert (view.wait, view.is_timed, view.is_poller) == (None, True, True)
 
 
 # what makes every thread of a process live
@@ -268,7 +268,7 @@ def test_a_process_of_which_one_descriptor_cannot_be_read_is_live(tree: ProcTree
         (asleep(), True, False),
         (on_futex(timeout=0x7FFE0000), True, False),
         (in_epoll(), False, True),
-        (in_epoll(timeout=250), False, True),
+        (in_epoll(timeout=250), True, True),
         (Thread(call(0, 0, WORD, 1), "pipe_read"), False, False),
         (working(), False, False),
         (Thread(state="D"), False, False),
