@@ -1,11 +1,13 @@
 """Everything that hangprobe can refuse to do, one class per remedy.
 
     HangprobeError
-     ├── UsageError                 the command line asks for something that is not there
-     │    ├── UnknownName               a reproducer, variant, mitigation ... that does not exist
-     │    └── UnwritableFolder          the results cannot be written where they should go
+     ├── UsageError                 the command line asks for something that cannot be
+     │    └── UnknownName               a reproducer, variant, mitigation ... that does not exist
+     ├── UnwritableFolder           the results cannot be written where they should go
+     ├── UnwritableFile             neither can the document
      ├── CommandNotStarted          the program under watch could not be executed
      ├── LauncherMissing            no mpiexec on PATH
+     ├── LauncherBroken             there is one, and it cannot be executed
      ├── GuardianLost               the process that owns the job died first
      └── RecordUnreadable           a record file is damaged or of a newer schema
 
@@ -58,6 +60,15 @@ class UnwritableFolder(HangprobeError):
         super().__init__(f"cannot write results to {folder}: {why}", "name a writable folder with --out DIR")
 
 
+class UnwritableFile(HangprobeError):
+    """The file for the document cannot be written."""
+
+    slug = "unwritable-file"
+
+    def __init__(self, file: str, why: str) -> None:
+        super().__init__(f"cannot write {file}: {why}", "name a file in a writable folder with --json FILE")
+
+
 class CommandNotStarted(HangprobeError):
     """The command could not be executed; `status` is 126 or 127, as a shell would report it."""
 
@@ -79,6 +90,15 @@ class LauncherMissing(HangprobeError):
             f"no {name} on PATH",
             "install one beside hangprobe (pip install 'hangprobe[mpich]') or load your site's MPI module",
         )
+
+
+class LauncherBroken(HangprobeError):
+    """There is a launcher, but it cannot be executed."""
+
+    slug = "launcher-broken"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"cannot run {path}: {why}", "check its first line, or name another with --mpiexec COMMAND")
 
 
 class GuardianLost(HangprobeError):

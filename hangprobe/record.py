@@ -58,7 +58,7 @@ class Writer:
 
     def __init__(self, path: Path | None) -> None:
         self._descriptor = (
-            None if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+            None if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         )
 
     def write(self, line: Line) -> None:

@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hangprobe.errors import UnwritableFolder
+from hangprobe.errors import UnwritableFile, UnwritableFolder
 from hangprobe.record import encode, write_whole
 from hangprobe.report.markdown import page
 from hangprobe.result import Result
@@ -31,6 +31,19 @@ def make(folder: Path) -> Path:
     except OSError as error:
         raise UnwritableFolder(str(folder), error.strerror or str(error)) from None
     return folder.absolute()
+
+
+def check_file(json: str | None) -> None:
+    """Check that a document can be written before anything is started. Raises UnwritableFile."""
+    if json is None or json == "-":
+        return
+    path = Path(json)
+    if path.is_dir():
+        raise UnwritableFile(json, "it is a folder")
+    if not path.absolute().parent.is_dir():
+        raise UnwritableFile(json, "its folder does not exist")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise UnwritableFile(json, "its folder is not writable")
 
 
 def write_result(folder: Path, result: Result) -> None:

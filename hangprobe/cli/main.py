@@ -10,7 +10,7 @@ import typer
 
 from hangprobe import __version__
 from hangprobe.cli.codes import Code
-from hangprobe.errors import HangprobeError, UsageError
+from hangprobe.errors import CommandNotStarted, HangprobeError, UsageError
 
 app = typer.Typer(
     name="hangprobe",
@@ -65,7 +65,7 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(usage)
     except HangprobeError as error:
         _complain(str(error))
-        sys.exit(getattr(error, "status", Code.ERROR))
+        sys.exit(error.status if is_watch and isinstance(error, CommandNotStarted) else Code.ERROR)
     except KeyboardInterrupt:
         sys.exit(Code.INTERRUPTED)
     except BrokenPipeError:

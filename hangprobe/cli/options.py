@@ -15,9 +15,14 @@ WATCHING = "How to watch"
 ENDING = "When to end a job"
 OUTPUT = "Output"
 
+DAY_S, YEAR_S = 86_400.0, 366 * 86_400.0
+"""Upper limits: more is a slip of the hand, and poll(2) takes no infinite time."""
+
 Interval = Annotated[
     float,
-    typer.Option("--interval", metavar="SECONDS", min=0.01, help="Between two samples.", rich_help_panel=WATCHING),
+    typer.Option(
+        "--interval", metavar="SECONDS", min=0.01, max=DAY_S, help="Between two samples.", rich_help_panel=WATCHING
+    ),
 ]
 StallAfter = Annotated[
     float,
@@ -25,6 +30,7 @@ StallAfter = Annotated[
         "--stall-after",
         metavar="SECONDS",
         min=0.1,
+        max=YEAR_S,
         help="A rank in which nothing has run for so long has stalled.",
         rich_help_panel=WATCHING,
     ),
@@ -38,6 +44,7 @@ Grace = Annotated[
         "--grace",
         metavar="SECONDS",
         min=0.0,
+        max=YEAR_S,
         help="How long a hang or stall must have stood before the job is ended.",
         rich_help_panel=ENDING,
     ),

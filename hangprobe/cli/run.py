@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import typer
 
 from hangprobe.cli import options
 from hangprobe.cli.codes import Code, worst
-from hangprobe.cli.folders import default_folder, make, write_result
+from hangprobe.cli.folders import check_file, default_folder, make, write_result
 from hangprobe.cli.follow import Lines, Table_
 from hangprobe.errors import UnknownName, UsageError
 from hangprobe.launch.flavours import Flavour, find_mpiexec
@@ -70,7 +71,11 @@ def run(
     timeout: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", min=1.0, help="End what still runs, as unknown.", rich_help_panel=options.ENDING
+            metavar="SECONDS",
+            min=1.0,
+            max=options.YEAR_S,
+            help="End what still runs, as unknown.",
+            rich_help_panel=options.ENDING,
         ),
     ] = 300.0,
     interval: options.Interval = 0.25,
@@ -96,6 +101,7 @@ def run(
     Example: hangprobe run bcast_under_lock --mitigate spawn
     """
     jobs = list(plan(names, variant, every_variant, mitigate, repeat))
+    check_file(json)
     flavour = find_mpiexec(mpiexec)
     base = make(out or default_folder(names[0] if len(set(names)) == 1 else "run"))
     policy = options.policy(interval, stall_after, grace, no_stacks)
@@ -133,14 +139,16 @@ def plan(
     programs = load()
     if variant is not None and every_variant:
         raise UsageError("--variant and --all exclude each other", "give one of them")
+    times: Counter[tuple[str, str]] = Counter()
     for name in names:
         program = pick(name, programs)
         variants = program.variants if every_variant else (program.variant(variant),)
         for each in variants:
+            times[name, each.name] += repeat
+            numbers = range(times[name, each.name] - repeat + 1, times[name, each.name] + 1)
             if mitigate is not None and mitigate not in each.mitigations:
                 raise UnknownName("mitigation", mitigate, list(each.mitigations), f"of {name} --variant {each.name}")
-            for number in range(1, repeat + 1):
-                yield Job(program, each, mitigate, number)
+            yield from (Job(program, each, mitigate, number) for number in numbers)
 
 
 def run_one(job: Job, flavour: Flavour, ranks: int, folder: Path, policy: Policy, ends: Ends, talk: Talk) -> Outcome:
@@ -172,7 +180,7 @@ def is_expected(result: Result, job: Job, ranks: int) -> bool:
     return hung == expected.ranks(ranks) and (expected.lock is None or locks == {expected.lock})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Talk:
     """What `run` says, and where."""
 
@@ -181,8 +189,13 @@ class Talk:
 
     def say(self, line: str) -> None:
         """Print one line."""
-        if not self.is_quiet:
+        if self.is_quiet:
+            return
+        try:
             print(line, file=self.stream, flush=True)
+        except BrokenPipeError:  # its reader has seen enough; the job and its results go on
+            self.is_quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
     def follow(self, job: Job, ranks: int) -> AbstractContextManager[Lines | Table_]:
         """Return what follows a running job: a live table on a terminal, else lines."""
@@ -195,10 +208,8 @@ class Talk:
 
     def result(self, result: Result, job: Job, is_expected: bool | None, folder: Path) -> None:
         """Print what became of a job."""
-        if self.is_quiet:
-            return
         is_long = result.findings or result.verdict.value not in {"ok"}
-        print("\n".join(lines(result) if is_long else _short(result)), file=self.stream)
+        self.say("\n".join(lines(result) if is_long else _short(result)))
         if is_expected is not None:
             self.say("as expected" if is_expected else f"NOT as expected: {job.variant.expected}")
         self.say(f"results: {_near(folder)}\n")

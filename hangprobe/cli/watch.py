@@ -11,9 +11,9 @@ import typer
 
 from hangprobe.cli import options
 from hangprobe.cli.codes import Code
-from hangprobe.cli.folders import default_folder, make, write_result
+from hangprobe.cli.folders import check_file, default_folder, make, write_result
 from hangprobe.cli.follow import Lines
-from hangprobe.errors import GuardianLost, HangprobeError, UsageError
+from hangprobe.errors import GuardianLost, HangprobeError
 from hangprobe.launch.relay import leave_like
 from hangprobe.launch.session import LaunchSpec, Session
 from hangprobe.model import Verdict
@@ -48,8 +48,7 @@ def watch(
     Example: hangprobe watch -- mpiexec -n 4 python app.py
     """
     options.refuse_stdout(json)
-    if json is not None and not os.access(Path(json).absolute().parent, os.W_OK):
-        raise UsageError(f"cannot write {json}", "name a file in a writable folder")
+    check_file(json)
     folder = make(out) if out is not None else None
     spec = LaunchSpec(tuple(command), tag=f"watch-{os.getpid()}")
     ends = Ends(on_hang, on_stall, grace)

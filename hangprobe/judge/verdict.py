@@ -163,8 +163,20 @@ class _Scene:
         return f"pid {catcher.id.pid} {catcher.signals}" if catcher else "a process that it waits for catches signals"
 
     def _tree(self, rank: RankView) -> list[ThreadView]:
-        members: set[ProcessId] = set(rank.members)
+        """Return the threads of a rank tree, without the shells behind which its program runs: they only wait."""
+        members = set(rank.members) - self._shells(rank)
         return [view for view in self.views.values() if view.id.process in members]
+
+    def _shells(self, rank: RankView) -> set[ProcessId]:
+        by_pid = {process.id.pid: process for process in self.processes.values()}
+        found: set[ProcessId] = set()
+        at = self.processes.get(rank.main)
+        while at is not None and at.id != rank.top and at.parent is not None:
+            at = by_pid.get(at.parent)
+            if at is None or at.id in found:
+                break
+            found.add(at.id)
+        return found if rank.top in found else set()
 
     def _age(self, view: ThreadView) -> float | None:
         if self.clock_s is None or view.last_ran_s is None or view.state != "S":

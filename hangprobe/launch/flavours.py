@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.errors import LauncherMissing
+from hangprobe.errors import LauncherBroken, LauncherMissing
 from hangprobe.model import Launcher
 
 
@@ -49,12 +49,14 @@ def find_mpiexec(name: str | None = None) -> Flavour:
 
 
 def identify(path: str) -> Launcher:
-    """Return which launcher an mpiexec is, by what it says of its version."""
+    """Return which launcher an mpiexec is, by what it says of its version. Raises LauncherBroken."""
     try:
         asked = subprocess.run(
             [path, "--version"], capture_output=True, timeout=10, check=False, stdin=subprocess.DEVNULL
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError as error:
+        raise LauncherBroken(path, error.strerror or str(error)) from None
+    except subprocess.TimeoutExpired:
         return Launcher.NONE
     return name_of((asked.stdout + asked.stderr).decode(errors="replace"))
 

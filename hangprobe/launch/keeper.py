@@ -2,8 +2,8 @@
 
 Apart from guardian.py because it is imported only after the command has been started.
 
-Lines of JSON over the control socket. Orders: {"end": {"term_s": s}} and {"finish": {"linger_s": s, "term_s": s}}.
-Events: "started", "not_started", "exited", "ended" (the answer to an order), "failed". EOF is the order to end
+Lines of JSON over the control socket.
+Orders: {"end": {"term_s": s}}, {"finish": {"linger_s": s, "term_s": s}}, {"note": {}}. Events: "started", "not_started", "exited", "ended" and "noted" (answers to an order), "failed". EOF is the order to end
 everything after a moment.
 
 Standard library and siblings only. Assumes: a subreaper, single-threaded, SIGCHLD blocked.
@@ -91,6 +91,9 @@ class Keeper:
             order = json.loads(line)
             if "end" in order:
                 self._say(ended=self._end(**order["end"]))
+            elif "note" in order:
+                self._find_and_note()
+                self._say(noted=len(self.segments))
             elif "finish" in order:
                 self._say(ended=self._finish(**order["finish"]))
 

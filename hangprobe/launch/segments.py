@@ -16,7 +16,7 @@ from typing import NamedTuple
 from hangprobe.launch.proctree import list_processes, read_within
 
 FOLDER = "/dev/shm"
-READ_LIMIT_S = 1.0
+READ_LIMIT_S = 3.0
 PREFIXES = (
     "mpich_shm_",  # MPICH, measured (5.0.2)
     "mpich_vci_",  # MPICH, shm_vci_name in ch4/shm/posix/posix_init.c

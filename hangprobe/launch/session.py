@@ -33,6 +33,8 @@ from hangprobe.launch.proctree import Process
 
 TERM_S = 2.0
 LINGER_S = 0.25  # for what ends by itself right after the command: a tee on its output
+NOTE_LIMIT_S = 0.5  # reading the maps of a dozen ranks takes 10 ms
+ASKS_TO_END = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 ANSWER_LIMIT_S = 15.0  # END_LIMIT_S of ending.py and the reading of /proc around it
 
 
@@ -86,6 +88,7 @@ class Session:
         self.spec = spec
         self.command_pid = self.command_start_time = -1
         self._exit: Exit | None = None
+        self._is_noted = False
         self._ended: Ended | None = None
         self._failure: str | None = None
         self._failed_start: tuple[int, str] | None = None
@@ -121,8 +124,11 @@ class Session:
 
     def signal(self, signum: int) -> None:
         """Send a signal to the command; nothing happens if it has ended."""
-        if self._exit is None:
-            send(Process(self.command_pid, 0, self.command_start_time, "", 0, ""), signum)
+        if self._exit is not None:
+            return
+        if signum in ASKS_TO_END:
+            self._note()
+        send(Process(self.command_pid, 0, self.command_start_time, "", 0, ""), signum)
 
     def end(self, term_s: float = TERM_S) -> Ended:
         """SIGTERM to the command, SIGKILL to all that is left after `term_s`; at most `term_s` + 15 s."""
@@ -171,6 +177,15 @@ class Session:
             self._failure = self._failure or f"the guardian of '{self.spec.command[0]}' (pid {self.guardian_pid}) died"
             raise GuardianLost(self._failure)
 
+    def _note(self) -> None:
+        """Let the guardian note the ranks' shared memory: an mpiexec that is asked to end kills them at once."""
+        self._is_noted = False
+        deadline = time.monotonic() + NOTE_LIMIT_S
+        with contextlib.suppress(OSError, GuardianLost):  # poll() tells of a lost guardian
+            self._control.sendall(json.dumps({"note": {}}).encode() + b"\n")
+            while not self._is_noted and self._exit is None:
+                self._receive(max(0.0, deadline - time.monotonic()))
+
     def _take(self, event: dict[str, Any]) -> None:
         if "started" in event:
             self.command_pid, self.command_start_time = event["started"], event["start_time"]
@@ -184,6 +199,8 @@ class Session:
             answer = event["ended"]
             left = tuple(f"{pid} {name} ({state})" for pid, name, state in answer["left"])
             self._ended = Ended(answer["killed"], answer["signalled"], left, tuple(answer["removed"]))
+        elif "noted" in event:
+            self._is_noted = True
         elif "failed" in event:
             self._failure = f"the guardian failed: {event['failed']}"
 

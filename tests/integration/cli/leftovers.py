@@ -7,6 +7,7 @@ lives: a segment that a process maps, or a topology file made when a living prox
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -57,16 +58,25 @@ def nothing_left_behind(limit_s: float = LIMIT_S) -> Iterator[None]:
     """Fail, and clean up by pid, if something is still there `limit_s` after the block."""
     become_subreaper()
     processes = {process.identity for process in list_processes().values()}
-    files = mpi_files()
+    files, began_s = mpi_files(), time.time()
     yield
     deadline_s = time.monotonic() + limit_s
-    while ((running := alive_below_test(processes)) or lost_files(files)) and time.monotonic() < deadline_s:
+    while (running := alive_below_test(processes)) or (lost := lost_files(files)):
+        if time.monotonic() > deadline_s:
+            break
         time.sleep(0.01)
     for process in running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-    assert running == []
-    lost = lost_files(files)
+    assert not running, f"still running: {running}"
+    ages = [f"{path}, made {_made_s(path) - began_s:.2f} s after the start" for path in lost]
     for path in lost:
         path.unlink(missing_ok=True)
-    assert lost == []
+    assert not lost, f"left behind: {ages}"
+
+
+def _made_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.nan

@@ -25,7 +25,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no command after --": (("watch", "--"), 125, WATCH_HELP),
     "unknown option of watch": (("watch", "--no-such", "--", "true"), 125, WATCH_HELP),
     "no number for watch": (("watch", "--grace", "x", "--", "true"), 125, WATCH_HELP),
-    "infinite interval": (("watch", "--interval", "inf", "--", "true"), 125, "--interval"),
+    "infinite interval": (("watch", "--interval", "inf", "--", "sleep", "1"), 125, "--interval"),
     "unknown choice": (("watch", "--on-hang", "kil", "--", "true"), 125, "'kill-proven', 'kill', 'report'"),
     "watch's JSON to stdout": (("watch", "--json", "-", "--", "true"), 125, "name a file: --json FILE"),
     "watch's JSON to nowhere": (("watch", "--json", "no/doc", "--", "true"), 125, "name a file in a writable folder"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .document import faults
-from .harness import hangprobe
+from .harness import Document, hangprobe, read
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -24,6 +24,12 @@ def test_every_variant_hangs_as_the_manifest_says(tmp_path: Path) -> None:
     assert [fault for document in documents for fault in faults(document)] == []
     assert {(document["verdict"], document["tier"]) for document in documents} == {("hang", "proven")}
     assert {document["ended_by"] for document in documents} == {"hangprobe"}
+    in_folders = [read(path) for path in done.results.glob("*/result.json")]
+    assert sorted(in_folders, key=started) == sorted(documents, key=started)
+
+
+def started(document: Document) -> str:
+    return str(document["started_at"])
 
 
 def test_healthy_programs_are_left_alone_by_the_harshest_policy(tmp_path: Path) -> None:

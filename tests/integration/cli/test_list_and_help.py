@@ -66,7 +66,11 @@ def test_help_explains_exit_codes_and_gives_an_example(command: str, codes: list
 
 @pytest.mark.parametrize(
     ("option", "says"),
-    [("--variant", "[default: the first one]"), ("--mpiexec", "[default:"), ("--out", "[default:")],
+    [
+        ("--variant", "default: the first one"),
+        ("--mpiexec", "default: this Python's, else PATH's"),
+        ("--out", "default: hangprobe-results/"),
+    ],
 )
 def test_help_tells_what_an_option_is_if_it_is_not_given(option: str, says: str, tmp_path: Path) -> None:
     rows = hangprobe("run", "--help", folder=tmp_path).stdout.split("│ -")

@@ -13,8 +13,6 @@ from .harness import Done, hangprobe, read
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
-BCAST = ("run", "bcast_under_lock", "--grace", "0.5")
-
 
 def test_hang_is_told_by_the_exit_code(hung: Done) -> None:
     assert hung.status == 124
@@ -96,15 +94,16 @@ def test_nothing_half_written_is_left(hung: Done) -> None:
 
 
 def test_json_to_stdout_is_alone_there(tmp_path: Path) -> None:
-    done = hangprobe(*BCAST, "--json", "-", folder=tmp_path)
+    done = hangprobe("run", "self_deadlock", "--ranks", "1", "--grace", "0", "--json", "-", folder=tmp_path)
     assert done.status == 124
     assert faults(json.loads(done.stdout)) == []
     assert done.stdout.count("\n") == 1
-    assert "HANG (proven): bcast_under_lock" in done.stderr
+    assert "HANG (proven): self_deadlock" in done.stderr
 
 
 def test_expected_hang_is_a_success_and_quiet_prints_nothing(tmp_path: Path) -> None:
-    done = hangprobe(*BCAST, "--expect", "--quiet", "--out", "here", folder=tmp_path)
+    words = ("run", "bcast_under_lock", "--grace", "0", "--expect", "--quiet")
+    done = hangprobe(*words, "--out", "here", folder=tmp_path)
     assert (done.status, done.stdout, done.stderr) == (0, "", "")
     assert read(tmp_path / "here" / "result.json")["verdict"] == "hang"
 
@@ -115,16 +114,6 @@ def test_success_that_was_not_expected_is_a_failure(tmp_path: Path) -> None:
     done = hangprobe(*words, "--expect", folder=tmp_path)
     assert done.status == 1
     assert "NOT as expected" in done.stdout
-
-
-def test_several_jobs_give_a_line_and_a_folder_each(tmp_path: Path) -> None:
-    done = hangprobe("run", "thread_lock", "self_deadlock", "--grace", "0", "--json", "docs", folder=tmp_path)
-    documents = [json.loads(line) for line in (tmp_path / "docs").read_text().splitlines()]
-    assert done.status == 124
-    assert [document["program"]["name"] for document in documents] == ["thread_lock", "self_deadlock"]
-    assert [fault for document in documents for fault in faults(document)] == []
-    folders = {read(folder / "result.json")["program"]["name"]: folder for folder in done.results.iterdir()}
-    assert folders.keys() == {"thread_lock", "self_deadlock"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +130,9 @@ def test_the_same_job_twice_gives_two_folders(words: tuple[str, ...], tmp_path: 
 
 
 def test_mitigation_is_seen_in_the_live_tree_and_cures(tmp_path: Path) -> None:
-    done = hangprobe("run", "bcast_under_lock", "--mitigate", "spawn", "--json", "doc", folder=tmp_path)
+    # A spawned child lives for a moment only: look often enough to see each.
+    words = ("run", "bcast_under_lock", "--mitigate", "spawn", "--interval", "0.05")
+    done = hangprobe(*words, "--json", "doc", folder=tmp_path)
     document = read(tmp_path / "doc")
     assert done.status == 0
     assert faults(document) == []

@@ -126,17 +126,18 @@ def test_mpi_job_whose_hung_children_are_killed_goes_on(tmp_path: Path) -> None:
         done = watch.wait()
     document = read(tmp_path / "doc")
     assert done.status == 0
-    assert sorted(done.stdout.splitlines()) == ["rank 0 done", "rank 1 done"]
+    assert "rank 0 done" in done.stdout
+    assert "rank 1 done" in done.stdout
     assert (document["verdict"], document["launcher"]) == ("ok", "hydra")
     assert [finding["recovered"] for finding in document["findings"] if finding["tier"] == "proven"] == [True]
 
 
-@pytest.mark.parametrize("how", ["pause", "event", "child"])
-def test_command_that_waits_for_a_signal_is_never_ended(how: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "sleeps"), [("pause", 50), ("event", 100), ("child", 100)])
+def test_command_that_waits_for_a_signal_is_never_ended(how: str, sleeps: int, tmp_path: Path) -> None:
     options = ("--interval", "0.05", "--grace", "0", "--json", "doc")
     with running(tmp_path, "watch", *options, "--", PYTHON, PATIENT, how) as watch:
         wait_until((tmp_path / "ready").exists, "the program")
-        wait_until_slept(watch, 100)
+        wait_until_slept(watch, sleeps)
         watch.popen.terminate()
         done = watch.wait()
     document = read(tmp_path / "doc")
