@@ -3,8 +3,9 @@
 Apart from guardian.py because it is imported only after the command has been started.
 
 Lines of JSON over the control socket.
-Orders: {"end": {"term_s": s}}, {"finish": {"linger_s": s, "term_s": s}}, {"note": {}}. Events: "started", "not_started", "exited", "ended" and "noted" (answers to an order), "failed". EOF is the order to end
-everything after a moment.
+Orders: {"end": {"term_s": s}}, {"finish": {"linger_s": s, "term_s": s}}, {"note": {}}.
+Events: "started", "not_started", "exited", "ended" and "noted" (answers to an order), "failed".
+EOF is the order to end everything after a moment.
 
 Standard library and siblings only. Assumes: a subreaper, single-threaded, SIGCHLD blocked.
 """
