@@ -157,7 +157,7 @@ class Watchdog:
                 return True
             self._candidates = candidates
         if not candidates and not stalled:
-            return False
+            return self.verdict is not Verdict.OK
         return now_s >= self._due_s or self._has_sleeper_moved(sample)
 
     @property
@@ -222,7 +222,8 @@ class Watchdog:
     ) -> None:
         """Explain a new judgement."""
         is_hung = judgement.verdict in {Verdict.HANG, Verdict.STALL}
-        self.standing_since_s = self.clock() if is_hung else None
+        if _hung(judgement) != _hung(self.judgement):
+            self.standing_since_s = self.clock() if is_hung else None
         culprits = [thread for rank in judgement.ranks for thread in rank.culprits]
         deadline_s = self.policy.stacks_deadline_s if self.policy.has_stacks and is_hung else None
         self.suspects = read_suspects(self._world(), double.second, culprits, deadline_s, self._unchanged(double))
@@ -282,6 +283,12 @@ def _key(judgement: Judgement | None) -> object:
     states = {RankState.PROVEN, RankState.LEAK, RankState.STALLED, RankState.BLOCKED}
     held = tuple((rank.rank, rank.state, rank.hung, rank.culprits) for rank in judgement.ranks if rank.state in states)
     return held, frozenset(_helpers(judgement))
+
+
+def _hung(judgement: Judgement | None) -> object:
+    """Return which ranks a hang or stall holds, and by what: as long as this is the same, it stands."""
+    ranks = judgement.ranks if judgement is not None else ()
+    return tuple((rank.rank, rank.culprits) for rank in ranks if rank.hung or rank.state is RankState.STALLED)
 
 
 def _helpers(judgement: Judgement) -> set[ThreadId]:

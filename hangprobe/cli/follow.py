@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from hangprobe.model import RankState, Tier
-from hangprobe.ranksets import fold
+from hangprobe.model import RankState, Tier, Verdict
+from hangprobe.ranksets import fold, spoken
 from hangprobe.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -49,13 +49,17 @@ class Lines:
         for finding in watchdog.findings:
             if finding.tier is not Tier.BLOCKED:
                 self.say(f"  {watchdog.verdict} ({finding.tier}): {finding.says}")
+        if watchdog.verdict is Verdict.STALL and watchdog.sample is not None and watchdog.judgement is not None:
+            ranks = [rank.rank for rank in watchdog.judgement.ranks if rank.state is RankState.STALLED]
+            quiet_s = min(watchdog.sample.progress[rank].quiet_s for rank in ranks if rank in watchdog.sample.progress)
+            self.say(f"  stall: {spoken(ranks)}: no thread has run for {quiet_s:.0f} s")
 
     def ending(self, reason: str) -> None:
         """Say that the job is being ended, and why."""
         self.say(f"  ending the job: {reason}")
 
 
-class Table_:  # noqa: N801 - rich has a Table of its own
+class LiveTable:
     """Shows the ranks of a running job in a table that is drawn anew with every sample."""
 
     def __init__(self, title: str, stream: TextIO) -> None:

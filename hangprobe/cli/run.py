@@ -16,7 +16,7 @@ import typer
 from hangprobe.cli import options
 from hangprobe.cli.codes import Code, worst
 from hangprobe.cli.folders import check_file, default_folder, make, write_result
-from hangprobe.cli.follow import Lines, Table_
+from hangprobe.cli.follow import Lines, LiveTable
 from hangprobe.errors import UnknownName, UsageError
 from hangprobe.launch.flavours import Flavour, find_mpiexec
 from hangprobe.launch.session import Capture, LaunchSpec
@@ -197,12 +197,12 @@ class Talk:
             self.is_quiet = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
-    def follow(self, job: Job, ranks: int) -> AbstractContextManager[Lines | Table_]:
+    def follow(self, job: Job, ranks: int) -> AbstractContextManager[Lines | LiveTable]:
         """Return what follows a running job: a live table on a terminal, else lines."""
         title = f"{job.program.name}, variant {job.variant.name}, {ranks} ranks"
         title += f", mitigation {job.mitigation}" if job.mitigation else ""
         if self.stream.isatty() and not self.is_quiet:
-            return Table_(title, self.stream)
+            return LiveTable(title, self.stream)
         self.say(f"running {title} ...")
         return Lines(self.say, has_heartbeat=True)
 

@@ -57,6 +57,29 @@ def test_out_is_written_even_if_all_is_well(tmp_path: Path) -> None:
     assert read(tmp_path / "here" / "result.json") == document
 
 
+STALL = ("watch", "--stall-after", "0.3", "--interval", "0.05", "--json", "doc")
+
+
+def test_stall_is_told_and_left_alone_and_forgotten_when_the_command_goes_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "in")
+    with running(tmp_path, *STALL, "--", "sh", "-c", "exec 3<>in; read line <&3; sleep 1") as watch:
+        watch.wait_until_said("stall: rank 0: no thread has run for")
+        (tmp_path / "in").write_text("go on\n")
+        done, document = watch.wait(), read(tmp_path / "doc")
+    assert (done.status, document["verdict"], document["findings"]) == (0, "ok", [])
+    assert list(tmp_path.glob("hangprobe-results/*")) == []
+
+
+def test_stall_is_ended_where_asked(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "in")
+    words = (*STALL, "--on-stall", "kill", "--grace", "0.2", "--", "sh", "-c", "exec 3<>in; read line <&3")
+    done = hangprobe(*words, folder=tmp_path)
+    document = read(tmp_path / "doc")
+    assert done.status == 124
+    assert (document["verdict"], document["tier"], document["ended_by"]) == ("stall", "stalled", "hangprobe")
+    assert [rank["state"] for rank in document["ranks"]] == ["stalled"]
+
+
 def test_hung_mpi_job_is_ended_and_explained_on_stderr(tmp_path: Path) -> None:
     done = hangprobe("watch", "--grace", "0.5", "--json", "doc", "--", *BCAST, folder=tmp_path, limit_s=15)
     document = read(tmp_path / "doc")
