@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from hangprobe.errors import RecordUnreadable
-from hangprobe.model import DoubleCollect, Judgement, Progress, RankView, Sighting, Suspects
+from hangprobe.evidence import Suspects
+from hangprobe.model import DoubleCollect, Judgement, Progress, RankView, Sighting
 from hangprobe.result import Finding, Result
 
 SCHEMA = "hangprobe.record/1"

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from hangprobe.evidence import Suspects
 from hangprobe.explain.findings import find
+from hangprobe.judge.changes import blocked_for, what_holds, what_stands
 from hangprobe.judge.collects import threads
 from hangprobe.judge.knot import knot
 from hangprobe.judge.verdict import judge, victims
@@ -23,10 +25,8 @@ from hangprobe.model import (
     ProcessId,
     Progress,
     RankState,
-    RankVerdict,
     RankView,
     Sighting,
-    Suspects,
     ThreadId,
     Tier,
     Verdict,
@@ -195,7 +195,7 @@ class Watchdog:
         sightings = tuple(self._sightings.values())
         judgement = judge(double, ranks, sample.progress, self.policy.stall_after_s, sightings)
         self._sight(judgement, double)
-        has_changed = _key(judgement) != _key(self.judgement)
+        has_changed = what_holds(judgement) != what_holds(self.judgement)
         self._candidates = candidates
         self._pause_s = min(self.policy.backoff_max_s, 2 * self._pause_s or BACKOFF_FIRST_S)
         self._due_s = self.clock() + self._pause_s
@@ -222,14 +222,14 @@ class Watchdog:
     ) -> None:
         """Explain a new judgement."""
         is_hung = judgement.verdict in {Verdict.HANG, Verdict.STALL}
-        if _hung(judgement) != _hung(self.judgement):
+        if what_stands(judgement) != what_stands(self.judgement):
             self.standing_since_s = self.clock() if is_hung else None
         culprits = [thread for rank in judgement.ranks for thread in rank.culprits]
         deadline_s = self.policy.stacks_deadline_s if self.policy.has_stacks and is_hung else None
         self.suspects = read_suspects(self._world(), double.second, culprits, deadline_s, self._unchanged(double))
         findings = find(judgement, double, ranks, self.suspects)
         if judgement.verdict is Verdict.HANG and self.detected_after_s is None:
-            self.detected_after_s = _blocked_for(judgement, double, self.clock() - double.second.ended_s)
+            self.detected_after_s = blocked_for(judgement, double, self.clock() - double.second.ended_s)
         self.findings = findings
         self.history.update({(finding.mechanism, finding.tier): finding for finding in findings})
         self._has_unnamed_victims = judgement.verdict is Verdict.HANG
@@ -274,32 +274,3 @@ def _complete(ranks: tuple[RankView, ...], double: DoubleCollect) -> tuple[RankV
         RankView(rank.rank, rank.launcher, rank.top, rank.main, (*rank.members, *added.get(rank.rank, [])))
         for rank in ranks
     )
-
-
-def _key(judgement: Judgement | None) -> object:
-    """Return what makes two judgements the same to a reader."""
-    if judgement is None:
-        return ()
-    states = {RankState.PROVEN, RankState.LEAK, RankState.STALLED, RankState.BLOCKED}
-    held = tuple((rank.rank, rank.state, rank.hung, rank.culprits) for rank in judgement.ranks if rank.state in states)
-    return held, frozenset(_helpers(judgement))
-
-
-def _hung(judgement: Judgement | None) -> object:
-    """Return which ranks a hang or stall holds, and by what: as long as this is the same, it stands."""
-    ranks = judgement.ranks if judgement is not None else ()
-    return tuple((rank.rank, rank.culprits) for rank in ranks if rank.hung or rank.state is RankState.STALLED)
-
-
-def _helpers(judgement: Judgement) -> set[ThreadId]:
-    held = {thread for rank in judgement.ranks for thread in rank.culprits}
-    return {thread for thread in judgement.proven if thread not in held}
-
-
-def _blocked_for(judgement: Judgement, double: DoubleCollect, since_collect_s: float) -> float | None:
-    """Return the seconds from the last culprit's blocking until `since_collect_s` after the second collect."""
-    hung: list[RankVerdict] = [rank for rank in judgement.ranks if rank.hung]
-    closed = [rank.closed_s for rank in hung if rank.closed_s is not None]
-    if len(closed) != len(hung) or double.second.clock_s is None:
-        return None
-    return max(0.0, double.second.clock_s - max(closed) + since_collect_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hangprobe.evidence import Suspects
 from hangprobe.explain.catalogue import MECHANISMS
 from hangprobe.explain.rules import Case, Cause, explain
 from hangprobe.model import (
@@ -13,7 +14,6 @@ from hangprobe.model import (
     RankState,
     RankVerdict,
     RankView,
-    Suspects,
     ThreadId,
     Tier,
     WaitKind,

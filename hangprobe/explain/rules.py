@@ -9,18 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hangprobe.model import (
-    Lineage,
-    LockFacts,
-    MemoryOwner,
-    ProcessView,
-    RankVerdict,
-    Stack,
-    StartMethod,
-    ThreadId,
-    ThreadView,
-    WaitKind,
-)
+from hangprobe.evidence import Lineage, LockFacts, MemoryOwner, Stack
+from hangprobe.model import ProcessView, RankVerdict, StartMethod, ThreadId, ThreadView, WaitKind
 
 IMPORT_FRAMES = 6
 """How far from the top an import shows: the module lock is taken four frames inside importlib."""

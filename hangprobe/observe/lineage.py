@@ -5,7 +5,8 @@ Seen in the live tree, never taken from a log: for 14 months Parsl logged `Start
 
 from __future__ import annotations
 
-from hangprobe.model import Lineage, ProcessId, StartMethod, Unreadable
+from hangprobe.evidence import Lineage
+from hangprobe.model import ProcessId, StartMethod, Unreadable
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.world import World
 

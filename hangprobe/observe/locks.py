@@ -15,7 +15,8 @@ import platform
 import struct
 from collections.abc import Iterator, Sequence
 
-from hangprobe.model import Lineage, LockFacts, MemoryOwner, StartMethod, ThreadView, Unreadable, WaitKind
+from hangprobe.evidence import Lineage, LockFacts, MemoryOwner
+from hangprobe.model import StartMethod, ThreadView, Unreadable, WaitKind
 from hangprobe.observe.procfs import Mapping
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.world import World

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from hangprobe.model import Frame, ProcessId, Stack, ThreadId, Unreadable
+from hangprobe.evidence import Frame, Stack
+from hangprobe.model import ProcessId, ThreadId, Unreadable
 
 MPI_LIBRARIES = ("libmpi", "libmpich", "libopen-pal", "libucp.", "libucs.", "libfabric.")
 AT_ONCE = 4

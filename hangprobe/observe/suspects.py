@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from hangprobe.model import Lineage, LockFacts, RankView, Snapshot, Suspects, ThreadId, ThreadView, Unreadable
+from hangprobe.evidence import Lineage, LockFacts, Suspects
+from hangprobe.model import RankView, Snapshot, ThreadId, ThreadView, Unreadable
 from hangprobe.observe import locks, stacks
 from hangprobe.observe.lineage import lineage
 from hangprobe.observe.procfs import parse_call, parse_environ

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangprobe.errors import RecordUnreadable
+from hangprobe.evidence import Suspects
 from hangprobe.explain.findings import find
 from hangprobe.judge.verdict import judge
-from hangprobe.model import Suspects, Unreadable
+from hangprobe.model import Unreadable
 from hangprobe.record import End, Header, Look, Writer, decode, encode, read, write_whole
 from hangprobe.result import Result
 

@@ -34,7 +34,6 @@ def start(folder: Path) -> tuple[Session, set[Path]]:
         raise
 
 
-@pytest.mark.skipif(not MPIEXEC.exists(), reason="needs MPICH's mpiexec beside Python")
 @pytest.mark.parametrize("term_s", [0.0, 2.0])
 def test_ended_job_leaves_no_shared_memory(term_s: float, tmp_path: Path) -> None:
     session, used = start(tmp_path)
@@ -46,7 +45,6 @@ def test_ended_job_leaves_no_shared_memory(term_s: float, tmp_path: Path) -> Non
     assert not any(map(Path.exists, used))
 
 
-@pytest.mark.skipif(not MPIEXEC.exists(), reason="needs MPICH's mpiexec beside Python")
 def test_ranks_that_outlive_their_launcher_are_finished(tmp_path: Path) -> None:
     session, used = start(tmp_path)
     with session:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.model import LockFacts, MemoryOwner, StartMethod, Suspects, WaitKind
+from hangprobe.evidence import LockFacts, MemoryOwner, Suspects
+from hangprobe.model import StartMethod, WaitKind
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.snapshot import collect
 from hangprobe.observe.suspects import read_suspects

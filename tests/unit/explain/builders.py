@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from hangprobe.evidence import Frame, Lineage, LockFacts, MemoryOwner, Stack
 from hangprobe.explain.rules import Case
 from hangprobe.model import (
     DoubleCollect,
-    Frame,
     Launcher,
-    Lineage,
-    LockFacts,
-    MemoryOwner,
     Mutex,
     ProcessId,
     ProcessView,
@@ -17,7 +14,6 @@ from hangprobe.model import (
     RankVerdict,
     RankView,
     Snapshot,
-    Stack,
     StartMethod,
     ThreadId,
     ThreadView,

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hangprobe.evidence import Lineage, LockFacts, MemoryOwner, Suspects
 from hangprobe.explain.findings import PIDS_SHOWN, find
 from hangprobe.judge.verdict import judge
-from hangprobe.model import (
-    DoubleCollect,
-    Judgement,
-    Lineage,
-    LockFacts,
-    MemoryOwner,
-    ProcessView,
-    RankView,
-    Snapshot,
-    Suspects,
-    Tier,
-)
+from hangprobe.model import DoubleCollect, Judgement, ProcessView, RankView, Snapshot, Tier
 from hangprobe.result import Finding
 
 from ..judge.builders import but

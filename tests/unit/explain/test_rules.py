@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from hangprobe.evidence import MemoryOwner
 from hangprobe.explain import rules
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
 from hangprobe.explain.rules import Case, Cause, explain
-from hangprobe.model import MemoryOwner, Mutex, StartMethod, WaitKind
+from hangprobe.model import Mutex, StartMethod, WaitKind
 
 from .builders import CHILD, PARENT, UNKNOWN_OWNER, case, lineage, lock, on_futex, process_id, stack, thread, tid
 

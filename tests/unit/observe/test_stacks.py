@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hangprobe.model import Frame, ProcessId
+from hangprobe.evidence import Frame
+from hangprobe.model import ProcessId
 from hangprobe.observe.stacks import has_mpi_frames, parse
 
 PROCESS = ProcessId("node01", 200, 1)

@@ -1,0 +1,34 @@
+"""What makes two judgements of a running job the same or different to those who watch it."""
+
+from __future__ import annotations
+
+from hangprobe.model import DoubleCollect, Judgement, RankState, RankVerdict, ThreadId
+
+
+def what_holds(judgement: Judgement | None) -> object:
+    """Return what makes two judgements the same to a reader."""
+    if judgement is None:
+        return ()
+    states = {RankState.PROVEN, RankState.LEAK, RankState.STALLED, RankState.BLOCKED}
+    held = tuple((rank.rank, rank.state, rank.hung, rank.culprits) for rank in judgement.ranks if rank.state in states)
+    return held, frozenset(_helpers(judgement))
+
+
+def what_stands(judgement: Judgement | None) -> object:
+    """Return which ranks a hang or stall holds, and by what: as long as this is the same, it stands."""
+    ranks = judgement.ranks if judgement is not None else ()
+    return tuple((rank.rank, rank.culprits) for rank in ranks if rank.hung or rank.state is RankState.STALLED)
+
+
+def _helpers(judgement: Judgement) -> set[ThreadId]:
+    held = {thread for rank in judgement.ranks for thread in rank.culprits}
+    return {thread for thread in judgement.proven if thread not in held}
+
+
+def blocked_for(judgement: Judgement, double: DoubleCollect, since_collect_s: float) -> float | None:
+    """Return the seconds from the last culprit's blocking until `since_collect_s` after the second collect."""
+    hung: list[RankVerdict] = [rank for rank in judgement.ranks if rank.hung]
+    closed = [rank.closed_s for rank in hung if rank.closed_s is not None]
+    if len(closed) != len(hung) or double.second.clock_s is None:
+        return None
+    return max(0.0, double.second.clock_s - max(closed) + since_collect_s)
