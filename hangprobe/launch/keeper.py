@@ -39,6 +39,7 @@ class Keeper:
         itself = read_process(command)
         self.start_time = itself.start_time if itself else 0
         self.is_all_ended = False
+        self.began_s = time.time()
         self.unread = b""
         self.wake, wake_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
@@ -184,7 +185,8 @@ class Keeper:
     def _kill_all(self) -> dict[str, Any]:
         outcome = end_all(self.job, self._reap, self._note)
         self.is_all_ended = not outcome.left
-        removed = segments.remove(self.segments)
+        removed = segments.remove(self.segments | segments.made_since(self.began_s))
+        removed += segments.remove_launcher_files(self.began_s)
         left = [(process.pid, process.name, process.state) for process in outcome.left]
         return {"killed": outcome.killed, "left": left, "removed": removed}
 

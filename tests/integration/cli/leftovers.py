@@ -26,7 +26,8 @@ PROXY_S = 2.0
 
 def mpi_files() -> set[Path]:
     """Return the shared memory and the topology files that are there now."""
-    return {*Path("/dev/shm").glob("mpich_shm_*"), *Path("/tmp").glob("hydra_hwloc_xmlfile_*")}
+    shared = [path for name in ("mpich_shm_*", "ucx_shm_posix_*") for path in Path("/dev/shm").glob(name)]
+    return {*shared, *Path("/tmp").glob("hydra_hwloc_xmlfile_*")}
 
 
 def lost_files(before: set[Path]) -> list[Path]:
@@ -39,7 +40,7 @@ def _is_in_use(path: Path) -> bool:
         made_s = path.stat().st_mtime - (time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
     except FileNotFoundError:
         return True  # gone meanwhile
-    if path.name.startswith("mpich_shm_"):
+    if path.parent.name == "shm":
         return any(str(path) in _maps(pid) for pid in list_processes())
     proxies = [process for process in list_processes().values() if process.name == "hydra_pmi_proxy"]
     starts_s = [proxy.start_time / os.sysconf("SC_CLK_TCK") for proxy in proxies if proxy.is_alive]

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.launch.segments import Segment, mapped_by, parse_maps, remove
+from hangprobe.launch.proctree import list_processes
+from hangprobe.launch.segments import (
+    Segment,
+    made_since,
+    mapped_by,
+    opened_by,
+    parse_maps,
+    remove,
+    remove_launcher_files,
+)
 
 
 @pytest.fixture
@@ -31,6 +40,29 @@ def test_mapped_segment_is_found_and_kept(segment: Path) -> None:
         assert mapped_by([os.getpid()]) == ({found(segment)}, True)
         assert remove({found(segment)}) == []
     assert segment.exists()
+
+
+def test_segment_that_somebody_has_open_is_kept(segment: Path) -> None:
+    with segment.open("rb"):
+        assert opened_by([os.getpid()]) == {str(segment)}
+        assert remove({found(segment)}) == []
+    assert segment.exists()
+
+
+def test_segment_made_while_the_job_ran_is_found_by_its_age(segment: Path) -> None:
+    made_s = segment.stat().st_ctime
+    assert found(segment) in made_since(made_s - 1)
+    assert found(segment) not in made_since(made_s + 1)
+
+
+def test_launcher_file_is_removed_only_if_the_job_made_it(tmp_path: Path) -> None:
+    ours, other = tmp_path / "hydra_hwloc_xmlfile_abc", tmp_path / "hydra_hwloc_xmlfile"
+    for path in (ours, other):
+        path.write_text("")
+    assert remove_launcher_files(ours.stat().st_ctime + 1, str(tmp_path)) == []
+    if all(process.name != "hydra_pmi_proxy" for process in list_processes().values()):
+        assert remove_launcher_files(ours.stat().st_ctime - 1, str(tmp_path)) == [str(ours)]
+        assert other.exists()
 
 
 def test_segment_that_nobody_maps_is_removed(segment: Path) -> None:
