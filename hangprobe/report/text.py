@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from hangprobe.ranksets import fold
 from hangprobe.result import Finding, RankResult, Result
+
+WIDTH = 110
 
 VERDICTS = {
     "hang": "HANG",
@@ -77,13 +80,25 @@ def finding_title(finding: Finding) -> str:
 
 
 def _finding(finding: Finding) -> list[str]:
-    text = [finding_title(finding), f"  {finding.says}"]
+    text = [finding_title(finding), *_folded("  ", finding.says)]
     if finding.evidence:
-        text += ["  evidence:", *(f"    - {line}" for line in finding.evidence)]
+        text += ["  evidence:", *(line for each in finding.evidence for line in _folded("    - ", each))]
     text.append(f"  assumptions: {'; '.join(finding.assumptions) or 'none'}")
     if finding.mitigations:
         text.append(f"  mitigations: {', '.join(finding.mitigations)}")
     return text
+
+
+def _folded(lead: str, text: str) -> list[str]:
+    """Return a sentence in lines that read well on a terminal and in a ticket."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _size(result: Result) -> str:
