@@ -113,7 +113,7 @@ class Mutex(Frozen, frozen=True):
     """A pthread mutex as it stands in the memory of who waits for it (glibc `struct __pthread_mutex_s`)."""
 
     kind: str
-    """`normal`, `recursive`, `errorcheck`, `adaptive`; a `robust-` prefix where that is set."""
+    """`normal`, `recursive`, `errorcheck` or `adaptive`."""
     owner: int
     """The TID that locked it, in the numbering of its PID namespace."""
 

@@ -18,7 +18,8 @@ MUTEX_CONTENDED = 2
 """The lock word of a pthread mutex that somebody waits for (glibc nptl/lowlevellock.h)."""
 _KINDS = {0: "normal", 1: "recursive", 2: "errorcheck", 3: "adaptive"}
 _OWNER_ONLY = {"recursive", "errorcheck"}
-_ROBUST, _PRIO_INHERIT, _PRIO_PROTECT, _ELISION, _SHARED = 0x10, 0x20, 0x40, 0x300, 0x80
+_ELISION = 0x300
+"""Bits of the kind that only say whether lock elision is used. A robust, shared or priority mutex has other bits."""
 
 
 def resolve(thread: ThreadId, shape: Shape, world: World) -> Wait | Unreadable:
@@ -86,13 +87,13 @@ def _mutex(pid: int, shape: Shape, world: World) -> Mutex | None:
     if isinstance(data, Unreadable) or len(data) < 20:
         return None
     lock, count, owner, users, kind = struct.unpack("<IIIIi", data)
-    base = kind & ~(_ROBUST | _ELISION)
+    base = kind & ~_ELISION
     if lock != MUTEX_CONTENDED or base not in _KINDS or not 0 < owner < 1 << 22 or users == 0:
         return None
     name = _KINDS[base]
     if (count > 0) != (name == "recursive"):
         return None
-    return Mutex(f"robust-{name}" if kind & _ROBUST else name, owner)
+    return Mutex(name, owner)
 
 
 def _is_ancestor_thread(pid: int, tid: int, world: World) -> bool:

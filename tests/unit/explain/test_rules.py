@@ -24,7 +24,7 @@ def on_mutex(owner: int, kind: str = "errorcheck") -> Case:
 # a pthread mutex
 
 
-@pytest.mark.parametrize("kind", ["normal", "recursive", "errorcheck", "adaptive", "robust-normal"])
+@pytest.mark.parametrize("kind", ["normal", "recursive", "errorcheck", "adaptive"])
 def test_a_mutex_of_a_thread_of_the_fork_parent_is_orphaned_for_certain(kind: str) -> None:
     found = explain(on_mutex(PARENT + 1, kind))
     assert named(found) == ("fork-orphaned-lock", False, {"lock": "mutex", "mutex": kind})
