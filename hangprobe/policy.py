@@ -23,6 +23,10 @@ class Policy:
     """Between the two collects of a proof. Any positive time serves; this lets a woken thread be seen running."""
     backoff_max_s: float = 5.0
     """Between double collects of one candidate that was found not to be a knot: doubled each time up to this."""
+    collect_burst_s: float = 2.0
+    """Time that double collects may take at any rate: enough for every rank of a job to block one after the other."""
+    collect_share: float = 0.05
+    """Of the job's time on top of that: a program whose candidates change all the time is looked at less often."""
     collect_always: bool = False
     """Double collect every rank tree at every sample, candidates or not: for accuracy tests, not for production."""
     has_stacks: bool = True

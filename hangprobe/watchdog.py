@@ -93,12 +93,16 @@ class Watchdog:
     _candidates: Candidates = frozenset()
     _pause_s: float = 0.0
     _due_s: float = 0.0
+    _began_s: float = field(init=False)
+    _spent_s: float = 0.0
+    """What double collects have taken of the job's time so far."""
     _alert_until_s: float = 0.0
     _has_unnamed_victims: bool = False
     _sightings: dict[tuple[ThreadId, str], Sighting] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Open the sampler."""
+        self._began_s = self.clock()
         self._sampler = Sampler(self.reader, self.host, self.root, self.command, self.own)
         self.methods = Methods(self.reader)
 
@@ -151,14 +155,18 @@ class Watchdog:
         if self.policy.collect_always:
             return bool(sample.ranks)
         stalled = any(progress.quiet_s >= self.policy.stall_after_s for progress in sample.progress.values())
-        if candidates != self._candidates:
+        if candidates != self._candidates and self._affords_collect(now_s):
             self._pause_s, self._alert_until_s = 0.0, now_s + ALERT_S
             if candidates or self.verdict is not Verdict.OK:
                 return True
             self._candidates = candidates
         if not candidates and not stalled:
             return self.verdict is not Verdict.OK
-        return now_s >= self._due_s or self._has_sleeper_moved(sample)
+        return now_s >= self._due_s or (self._has_sleeper_moved(sample) and self._affords_collect(now_s))
+
+    def _affords_collect(self, now_s: float) -> bool:
+        """Tell whether double collects have taken no more of the job's time than they may."""
+        return self._spent_s <= self.policy.collect_burst_s + self.policy.collect_share * (now_s - self._began_s)
 
     @property
     def interval_s(self) -> float:
@@ -191,6 +199,7 @@ class Watchdog:
         members = [member for rank in ranks for member in rank.members]
         double = double_collect(self._world, members, self.policy.collect_gap_s, self.clock, self.sleep)
         self.collects.append(double.first.ended_s)
+        self._spent_s += double.second.ended_s - double.first.began_s
         ranks = _complete(ranks, double)
         sightings = tuple(self._sightings.values())
         judgement = judge(double, ranks, sample.progress, self.policy.stall_after_s, sightings)
