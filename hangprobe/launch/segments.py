@@ -90,7 +90,7 @@ def opened_by(pids: Iterable[int]) -> set[str]:
 def remove_launcher_files(began_s: float, folder: str = "/tmp") -> list[str]:
     """Unlink what killed `hydra_pmi_proxy` processes left since `began_s`, if no other one runs that may need it."""
     left = [entry for entry in _scan(folder) if entry.name.startswith(HYDRA_FILE)]
-    if not left or any(process.name == HYDRA_PROXY for process in list_processes().values()):
+    if not left or any(p.name == HYDRA_PROXY and _is_this_users(p.pid) for p in list_processes().values()):
         return []
     removed = []
     for entry in left:
@@ -124,6 +124,13 @@ def remove(candidates: set[Segment]) -> list[str]:
         except OSError:
             continue
     return removed
+
+
+def _is_this_users(pid: int) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:

@@ -27,7 +27,15 @@ PROXY_S = 2.0
 def mpi_files() -> set[Path]:
     """Return the shared memory and the topology files that are there now."""
     shared = [path for name in ("mpich_shm_*", "ucx_shm_posix_*") for path in Path("/dev/shm").glob(name)]
-    return {*shared, *Path("/tmp").glob("hydra_hwloc_xmlfile_*")}
+    found = {*shared, *Path("/tmp").glob("hydra_hwloc_xmlfile_*")}
+    return {path for path in found if _is_this_users(path)}
+
+
+def _is_this_users(path: Path) -> bool:
+    try:
+        return path.stat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return False
 
 
 def lost_files(before: set[Path]) -> list[Path]:
