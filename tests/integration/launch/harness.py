@@ -102,7 +102,7 @@ class Terminal:
         if self.pid == 0:
             try:
                 os.chdir(folder)
-                os.environ["PS1"] = "prompt> "
+                os.environ.update(PS1="prompt> ", HISTFILE="/dev/null")  # an interactive bash keeps no history
                 os.execvp(command[0], command)
             finally:
                 os._exit(127)
