@@ -88,7 +88,7 @@ class LauncherMissing(HangprobeError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"no {name} on PATH",
-            "install one beside hangprobe (pip install 'hangprobe[mpich]') or load your site's MPI module",
+            "install one beside hangprobe (pip install mpich mpi4py) or load your site's MPI module",
         )
 
 

@@ -17,7 +17,6 @@ Standard library only.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
 
@@ -53,13 +52,6 @@ def fill_standard_descriptors() -> None:
             if opened != wanted:
                 os.dup2(opened, wanted, inheritable=False)
                 os.close(opened)
-
-
-def above_standard(descriptor: int) -> int:
-    """Move `descriptor` to a number above 2, close-on-exec, and close the old one."""
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(descriptor)
-    return moved
 
 
 def become_subreaper() -> None:

@@ -53,8 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 THIRD_PARTIES: dict[str, set[str]] = {
     "model": {"msgspec"},
     "record": {"msgspec"},
-    "observe": {"msgspec", "psutil"},  # msgspec: what py-spy prints is JSON
-    "launch": {"psutil"},
+    "observe": {"msgspec"},  # msgspec: what py-spy prints is JSON
     "cli": {"typer", "rich"},
 }
 HEAVY = ("scipy", "plotly", "parsl", "zmq", "ClusterShell", "jinja2")
