@@ -18,6 +18,8 @@ from hangprobe.ranksets import fold, unfold
 from hangprobe.result import Finding, Program, RankResult, Result, Watched
 from hangprobe.watchdog import Watchdog
 
+EXPLAINED = {RankState.BLOCKED, RankState.STALLED, RankState.UNKNOWN}
+"""States of which a rank's entry says why."""
 NO_VERDICT = {"dead-helper"}
 """Mechanisms that are reported and never make a verdict."""
 
@@ -93,8 +95,9 @@ def _rank(rank: RankView, judgement: Judgement | None, findings: tuple[Finding, 
         state, since_s, mechanism = RankState.EXITED, None, None
     if mechanism in NO_VERDICT:
         mechanism = None
+    why = verdict.why if verdict is not None and state in EXPLAINED else None
     return RankResult(
-        rank.rank, rank.main.host, rank.main.pid, rank.main.start_time, _rounded(since_s), mechanism, state
+        rank.rank, rank.main.host, rank.main.pid, rank.main.start_time, _rounded(since_s), mechanism, state, why
     )
 
 

@@ -52,6 +52,13 @@ class Stack(Frozen, frozen=True):
     """The tool that read it."""
 
 
+class Code(Frozen, frozen=True):
+    """Which libraries a thread waits inside of, nearest first: by its instruction pointer and return addresses."""
+
+    thread: ThreadId
+    libraries: tuple[str, ...]
+
+
 class Lineage(Frozen, frozen=True):
     """Where a suspect process comes from."""
 
@@ -69,4 +76,5 @@ class Suspects(Frozen, frozen=True):
     locks: tuple[LockFacts, ...] = ()
     stacks: tuple[Stack, ...] = ()
     lineage: tuple[Lineage, ...] = ()
+    code: tuple[Code, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()

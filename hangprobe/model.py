@@ -11,8 +11,10 @@ Everything here is frozen and knows nothing of the system: it can be written to 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any, Self
 
 import msgspec
+import msgspec.structs
 
 
 class Verdict(StrEnum):
@@ -64,8 +66,24 @@ class WaitKind(StrEnum):
     """The kinds of wait whose wakers can be told."""
 
     FUTEX_PRIVATE = "futex-private"
+    FUTEX_SHARED = "futex-shared"
     MUTEX = "mutex"
     CHILD = "child"
+    PIPE_READ = "pipe-read"
+    PIPE_WRITE = "pipe-write"
+    FILE_LOCK = "file-lock"
+    POLL = "poll"
+    SOCKET_READ = "socket-read"
+    """Never part of a knot: only looked at as a launcher's standard input."""
+
+
+class Assumption(StrEnum):
+    """What a finding may rest on where looking is impossible; `explain.catalogue` has the texts."""
+
+    A1 = "A1"
+    """Processes that may not be read, older than the job and outside it, have no object of the job's own."""
+    A2 = "A2"
+    """A thread in which an MPI runtime waits for its network does not use the application's pipes, files and locks."""
 
 
 class StartMethod(StrEnum):
@@ -79,6 +97,10 @@ class StartMethod(StrEnum):
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=False):
     """Base of all values: immutable, comparable, hashable, encodable."""
+
+    def but(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
 
 
 class ProcessId(Frozen, frozen=True, order=True):
@@ -118,14 +140,30 @@ class Mutex(Frozen, frozen=True):
     """The TID that locked it, in the numbering of its PID namespace."""
 
 
+class Keeper(Frozen, frozen=True):
+    """A process that has what another one waits for: a lock on a file, or the write end of a pipe."""
+
+    process: ProcessId
+    first: ProcessId | None = None
+    """The process from which it has that by fork, which still runs and has given it up; None if there is no such."""
+    is_certain: bool = True
+    """Whether it is certain that it has it by fork; OFD locks record nobody."""
+
+
 class Wait(Frozen, frozen=True):
     """What a blocked thread waits for, and every thread that could end it."""
 
     kind: WaitKind
     object: str
-    """The lock's address in hexadecimal, or the process waited for."""
+    """A lock's address in hexadecimal, the processes waited for, or the pipe, socket or file (`pipe:[7]`)."""
     wakers: frozenset[ThreadId]
     mutex: Mutex | None = None
+    owner: frozenset[ThreadId] | None = None
+    """Those who alone may end it if locks are released by who took them, where the lock names one; else None."""
+    keepers: tuple[Keeper, ...] = ()
+    """Of a lock on a file, and of a pipe that is read: who has the lock, or its write end."""
+    assumes: tuple[Assumption, ...] = ()
+    """What must be assumed for `wakers` to be all."""
 
 
 class ThreadView(Frozen, frozen=True):
@@ -145,12 +183,14 @@ class ThreadView(Frozen, frozen=True):
     """Why this thread must be thought able to wake by itself; None if only its wakers can end its wait."""
     is_timed: bool = False
     """In a wait that ends by itself after a set time."""
-    is_poller: bool = False
-    """Blocked in poll, select or epoll."""
+    is_runtime_helper: bool = False
+    """One in which an MPI runtime waits for its network: in poll or epoll, and all of its stack in that library."""
     last_ran_s: float | None = None
     """When it last ran, in seconds of the kernel's scheduler clock; None if not known."""
     cpu_s: float | None = None
     """Processor time that it has used since it began (`schedstat`)."""
+    runnable_s: float | None = None
+    """That, and the time for which it has waited for a processor."""
 
 
 class ProcessView(Frozen, frozen=True):
@@ -178,6 +218,8 @@ class Snapshot(Frozen, frozen=True):
     unreadable: tuple[Unreadable, ...] = ()
     clock_s: float | None = None
     """The scheduler clock at the end of the collect, to compare with `ThreadView.last_ran_s`."""
+    alarms: bool | None = None
+    """Whether more alarm(2) timers are set on the node than when the job began; None if that cannot be read."""
 
 
 class DoubleCollect(Frozen, frozen=True):
@@ -185,6 +227,17 @@ class DoubleCollect(Frozen, frozen=True):
 
     first: Snapshot
     second: Snapshot
+
+
+class Stdin(Frozen, frozen=True):
+    """A standard input that nobody ever writes to or closes."""
+
+    object: str
+    """The pipe or socket that is descriptor 0 of the rank's top process."""
+    ancestors: tuple[ProcessId, ...]
+    """The launcher's processes above the rank."""
+    says: str
+    """Why it is never fed: "Hydra feeds rank 0 only"."""
 
 
 class RankView(Frozen, frozen=True):
@@ -198,6 +251,8 @@ class RankView(Frozen, frozen=True):
     """The process that stands for the rank: `top`, or the program behind its shells."""
     members: tuple[ProcessId, ...]
     """The rank tree: `top`, its descendants, and orphans that carry its rank."""
+    stdin: Stdin | None = None
+    """What its launcher gave it as standard input, where that is known never to end."""
 
 
 class Sighting(Frozen, frozen=True):
@@ -210,12 +265,21 @@ class Sighting(Frozen, frozen=True):
     """When it was seen, on the scheduler clock."""
 
 
+class Quiet(Frozen, frozen=True):
+    """For how long no thread of a process has run and none has come or gone."""
+
+    process: ProcessId
+    quiet_s: float
+
+
 class Progress(Frozen, frozen=True):
     """How a rank tree moved during the time it was watched."""
 
     rank: int
     quiet_s: float
     """For how long no thread of the tree has run and none has come or gone."""
+    processes: tuple[Quiet, ...] = ()
+    """The same for each of its processes."""
 
 
 class RankVerdict(Frozen, frozen=True):
@@ -236,6 +300,8 @@ class RankVerdict(Frozen, frozen=True):
     """Threads that may still end the wait: once one has run or gone, the rank can be judged anew."""
     spared: str | None = None
     """Why a proven hang is not ended by default; None if nothing forbids it."""
+    assumes: tuple[Assumption, ...] = ()
+    """What the knot rests on beside what was seen."""
 
 
 class Judgement(Frozen, frozen=True):
@@ -247,6 +313,8 @@ class Judgement(Frozen, frozen=True):
     blocked: frozenset[ThreadId]
     """The knot without that rule: a superset of `proven`."""
     ranks: tuple[RankVerdict, ...]
+    assumes: tuple[Assumption, ...] = ()
+    """What some thread of `proven` rests on beside what was seen."""
 
     @property
     def verdict(self) -> Verdict:

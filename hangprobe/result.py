@@ -68,6 +68,8 @@ class RankResult(Frozen, frozen=True):
     since_s: float | None
     mechanism: str | None
     state: RankState
+    why: str | None = None
+    """In words, for ranks that are blocked or stalled, and those of which nothing is known; else None."""
 
 
 class Watched(Frozen, frozen=True):

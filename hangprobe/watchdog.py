@@ -29,15 +29,18 @@ from hangprobe.model import (
     Sighting,
     ThreadId,
     Tier,
+    Unreadable,
     Verdict,
 )
-from hangprobe.observe.candidates import Task
+from hangprobe.observe.alarms import count as count_alarms
+from hangprobe.observe.candidates import Graphs, Task
+from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.sampler import Sample, Sampler
 from hangprobe.observe.snapshot import double_collect
 from hangprobe.observe.suspects import read_bystanders, read_suspects
-from hangprobe.observe.world import World
+from hangprobe.observe.world import Lasting, Scope, World
 from hangprobe.policy import Policy
 from hangprobe.record import Look, Writer
 from hangprobe.result import Finding
@@ -91,6 +94,13 @@ class Watchdog:
     methods: Methods = field(init=False)
     _sampler: Sampler = field(init=False)
     _candidates: Candidates = frozenset()
+    _knots: dict[int, tuple[Graphs, frozenset[Task]]] = field(default_factory=dict)
+    """By rank: what was made of its graphs last."""
+    _quiet: frozenset[int] = frozenset()
+    """Ranks in which nothing has moved for the window."""
+    _lasting: Lasting = field(default_factory=Lasting)
+    _inherited: frozenset[str] = field(init=False)
+    _alarms: int | None = field(init=False)
     _pause_s: float = 0.0
     _due_s: float = 0.0
     _began_s: float = field(init=False)
@@ -105,6 +115,8 @@ class Watchdog:
         self._began_s = self.clock()
         self._sampler = Sampler(self.reader, self.host, self.root, self.command, self.own)
         self.methods = Methods(self.reader)
+        self._inherited = frozenset(World(self.reader, self.host).own_links())
+        self._alarms = count_alarms(self.reader)
 
     @property
     def verdict(self) -> Verdict:
@@ -147,14 +159,26 @@ class Watchdog:
         return self.verdict
 
     def _candidates_in(self, sample: Sample) -> Candidates:
-        ranked = {member.pid for rank in sample.ranks for member in rank.members}
-        return frozenset((task, sample.run_counts[task]) for task in knot(sample.wakers) if task[0] in ranked)
+        """Return the threads worth a double collect: pipes and files count where they could hold a main thread."""
+        found: set[Task] = set()
+        for rank in sample.ranks:
+            graphs = sample.graphs[rank.rank]
+            known = self._knots.get(rank.rank)
+            if known is None or known[0] is not graphs:
+                wide = knot(graphs.wide)
+                known = (graphs, wide if (rank.main.pid, rank.main.pid) in wide else knot(graphs.narrow))
+                self._knots[rank.rank] = known
+            found |= known[1]
+        counted = ((task, sample.run_count(*task)) for task in found)
+        return frozenset((task, count) for task, count in counted if count is not None)
 
     def _is_due(self, candidates: Candidates, sample: Sample, now_s: float) -> bool:
         """Tell whether this sample calls for a double collect."""
         if self.policy.collect_always:
             return bool(sample.ranks)
-        stalled = any(progress.quiet_s >= self.policy.stall_after_s for progress in sample.progress.values())
+        quiet = frozenset(r for r, its in sample.progress.items() if its.quiet_s >= self.policy.stall_after_s)
+        stalled, has_news = bool(quiet), not quiet <= self._quiet
+        self._quiet = quiet
         if candidates != self._candidates and self._affords_collect(now_s):
             self._pause_s, self._alert_until_s = 0.0, now_s + ALERT_S
             if candidates or self.verdict is not Verdict.OK:
@@ -162,7 +186,7 @@ class Watchdog:
             self._candidates = candidates
         if not candidates and not stalled:
             return self.verdict is not Verdict.OK
-        return now_s >= self._due_s or (self._has_sleeper_moved(sample) and self._affords_collect(now_s))
+        return now_s >= self._due_s or has_news or (self._has_sleeper_moved(sample) and self._affords_collect(now_s))
 
     def _affords_collect(self, now_s: float) -> bool:
         """Tell whether double collects have taken no more of the job's time than they may."""
@@ -180,7 +204,7 @@ class Watchdog:
             return False
         counts = {thread.id: thread.run_count for p in self.double.second.processes for thread in p.threads}
         pending = [thread for rank in self.judgement.ranks for thread in rank.pending]
-        return any(sample.run_counts.get((each.process.pid, each.tid)) != counts.get(each) for each in pending)
+        return any(sample.run_count(each.process.pid, each.tid) != counts.get(each) for each in pending)
 
     def _sight(self, judgement: Judgement, double: DoubleCollect) -> None:
         """Remember the sleepers that may still end a wait; a sight that is older than the knot says nothing."""
@@ -200,7 +224,7 @@ class Watchdog:
         double = double_collect(self._world, members, self.policy.collect_gap_s, self.clock, self.sleep)
         self.collects.append(double.first.ended_s)
         self._spent_s += double.second.ended_s - double.first.began_s
-        ranks = _complete(ranks, double)
+        ranks = self._with_stdin(_complete(ranks, double))
         sightings = tuple(self._sightings.values())
         judgement = judge(double, ranks, sample.progress, self.policy.stall_after_s, sightings)
         self._sight(judgement, double)
@@ -213,6 +237,14 @@ class Watchdog:
         self.judgement, self.double = judgement, double
         self._remember(ranks)
         return has_changed
+
+    def _with_stdin(self, ranks: tuple[RankView, ...]) -> tuple[RankView, ...]:
+        """Return the ranks; those that have been quiet for the window with a standard input that never ends."""
+        if not any(rank.rank in self._quiet for rank in ranks):
+            return ranks
+        world = self._world()
+        world.scan()
+        return tuple(rank.but(stdin=endless_stdin(world, rank)) if rank.rank in self._quiet else rank for rank in ranks)
 
     def _remember(self, ranks: tuple[RankView, ...]) -> None:
         """Keep every rank that was ever seen; the command itself is none once its launcher's ranks have come."""
@@ -262,13 +294,18 @@ class Watchdog:
         self._has_unnamed_victims = False
         if self.judgement is None or self.verdict is not Verdict.HANG or not self.policy.has_stacks:
             return
-        free = {verdict.rank for verdict in self.judgement.ranks if verdict.state is RankState.PROGRESSING}
+        states = {RankState.PROGRESSING, RankState.STALLED}
+        free = {verdict.rank for verdict in self.judgement.ranks if verdict.state in states and not verdict.hung}
         bystanders = [rank for rank in self.ranks if rank.rank in free]
         in_mpi = read_bystanders(self.reader, bystanders, self.policy.stacks_deadline_s)
         self.judgement = victims(self.judgement, in_mpi)
 
     def _world(self) -> World:
-        return World(self.reader, self.host)
+        world = World(self.reader, self.host, lasting=self._lasting)
+        stat = self.reader.stat(self.root)
+        if not isinstance(stat, Unreadable) and stat.start_time is not None:
+            world.scope = Scope(ProcessId(self.host, self.root, stat.start_time), self._inherited, self._alarms)
+        return world
 
 
 def _complete(ranks: tuple[RankView, ...], double: DoubleCollect) -> tuple[RankView, ...]:
@@ -279,7 +316,4 @@ def _complete(ranks: tuple[RankView, ...], double: DoubleCollect) -> tuple[RankV
         if process.id.pid not in rank_of and process.parent in rank_of:
             rank_of[process.id.pid] = rank_of[process.parent]
             added.setdefault(rank_of[process.parent], []).append(process.id)
-    return tuple(
-        RankView(rank.rank, rank.launcher, rank.top, rank.main, (*rank.members, *added.get(rank.rank, [])))
-        for rank in ranks
-    )
+    return tuple(rank.but(members=(*rank.members, *added.get(rank.rank, []))) for rank in ranks)

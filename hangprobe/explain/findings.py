@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hangprobe.evidence import Suspects
-from hangprobe.explain.catalogue import MECHANISMS
-from hangprobe.explain.rules import Case, Cause, explain
+from hangprobe.explain.case import Case, Cause
+from hangprobe.explain.catalogue import ASSUMPTIONS, MECHANISMS
+from hangprobe.explain.rules import explain
 from hangprobe.model import (
     DoubleCollect,
     Judgement,
@@ -33,9 +34,11 @@ def find(
     """Return the findings of a judgement, those that hold most ranks first."""
     groups: dict[tuple[object, ...], list[tuple[Case, Cause]]] = {}
     for verdict in judgement.ranks:
-        if not verdict.culprits or (case := _case(verdict, double, suspects)) is None:
+        rank = next((rank for rank in ranks if rank.rank == verdict.rank), None)
+        cases = [case for case in _cases(verdict, rank, double, suspects) if case is not None]
+        if not cases:
             continue
-        cause = explain(case)
+        case, cause = explain(cases)
         key = (cause.mechanism, cause.detail, cause.likely, _tier(verdict))
         groups.setdefault(key, []).append((case, cause))
     found = [_finding(group) for group in groups.values()]
@@ -44,25 +47,31 @@ def find(
 
 
 def _tier(verdict: RankVerdict) -> Tier:
+    if verdict.state is RankState.LEAK:
+        return Tier.LEAK
     return Tier.PROVEN if verdict.hung else _TIERS.get(verdict.state, Tier.BLOCKED)
 
 
-def _case(verdict: RankVerdict, double: DoubleCollect, suspects: Suspects) -> Case | None:
-    """Return what is known of the thread that a rank depends on in the end."""
-    thread = verdict.culprits[0]
-    process = next((p for p in double.second.processes if p.id == thread.process), None)
-    view = next((t for t in process.threads if t.id == thread), None) if process is not None else None
-    if process is None or view is None:
-        return None
-    return Case(
-        verdict,
-        thread,
-        view,
-        process,
-        next((lineage for lineage in suspects.lineage if lineage.process == thread.process), None),
-        next((lock for lock in suspects.locks if lock.thread == thread), None),
-        next((stack for stack in suspects.stacks if stack.thread == thread), None),
-    )
+def _cases(
+    verdict: RankVerdict, rank: RankView | None, double: DoubleCollect, suspects: Suspects
+) -> Iterator[Case | None]:
+    """Yield what is known of each thread that a rank depends on, the one that it depends on in the end first."""
+    processes = {process.id: process for process in double.second.processes}
+    views = {thread.id: thread for process in double.second.processes for thread in process.threads}
+    members = tuple(views[thread] for thread in verdict.culprits if thread in views)
+    for view in members:
+        yield Case(
+            verdict,
+            view.id,
+            view,
+            processes[view.id.process],
+            next((lineage for lineage in suspects.lineage if lineage.process == view.id.process), None),
+            next((lock for lock in suspects.locks if lock.thread == view.id), None),
+            next((stack for stack in suspects.stacks if stack.thread == view.id), None),
+            next((code.libraries for code in suspects.code if code.thread == view.id), ()),
+            members,
+            rank.stdin if rank is not None else None,
+        )
 
 
 def _finding(group: Sequence[tuple[Case, Cause]]) -> Finding:
@@ -84,6 +93,7 @@ def _finding(group: Sequence[tuple[Case, Cause]]) -> Finding:
         waits=tuple(_wait(case) for case, _ in group if case.view.wait is not None),
         detail=dict(cause.detail),
         says=f"{spoken(ranks)}: {_subject(group)} {cause.clause}{_hold(tier)}",
+        assumptions=tuple(ASSUMPTIONS[each] for each in sorted({a for case, _ in group for a in case.verdict.assumes})),
         evidence=tuple(dict.fromkeys(evidence)),
         mitigations=_mitigations(cause),
     )
@@ -106,6 +116,8 @@ def _pids(pids: Sequence[int]) -> str:
 def _hold(tier: Tier) -> str:
     if tier is Tier.PROVEN:
         return "; it can never wake unless it, or a process it waits for, is signalled or killed"
+    if tier is Tier.LEAK:
+        return "; it waits as long as that is kept"
     return ""
 
 
@@ -158,4 +170,5 @@ def _dead_helpers(judgement: Judgement, double: DoubleCollect, ranks: Sequence[R
         "can give, while the rank works on: parked until it is terminated, or lost"
     )
     found = tuple(FoundProcess(p.id.host, p.id.pid, p.id.start_time, p.is_forked) for p in helpers)
-    return [Finding("dead-helper", Tier.BLOCKED, False, fold(members), found, (), {}, says)]
+    assumed = tuple(ASSUMPTIONS[each] for each in judgement.assumes)
+    return [Finding("dead-helper", Tier.BLOCKED, False, fold(members), found, (), {}, says, assumed)]

@@ -6,64 +6,66 @@ lock twice looks the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
 
-from hangprobe.evidence import Lineage, LockFacts, MemoryOwner, Stack
-from hangprobe.model import ProcessView, RankVerdict, StartMethod, ThreadId, ThreadView, WaitKind
+from hangprobe.evidence import LockFacts, MemoryOwner
+from hangprobe.explain.case import Case, Cause, fork_evidence, is_forked_child, own_tids
+from hangprobe.explain.shared import (
+    inherited_pipe_end,
+    killed_lock_holder,
+    launcher_stdin,
+    leaked_file_lock,
+    queue_feeder,
+)
+from hangprobe.model import WaitKind
 
 IMPORT_FRAMES = 6
 """How far from the top an import shows: the module lock is taken four frames inside importlib."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is known of the thread that holds a rank."""
-
-    verdict: RankVerdict
-    thread: ThreadId
-    view: ThreadView
-    process: ProcessView
-    lineage: Lineage | None = None
-    lock: LockFacts | None = None
-    stack: Stack | None = None
-
-    @property
-    def parent(self) -> str:
-        """The fork parent in words."""
-        if self.lineage is None or self.lineage.parent is None:
-            return "a process that has ended"
-        return f"pid {self.lineage.parent.pid}"
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """What a rule makes of a case."""
-
-    mechanism: str
-    likely: bool
-    detail: tuple[tuple[str, str], ...]
-    clause: str
-    """Completes "ranks 1-3: child N, ...": no pid in it, so that ranks that are alike can be told in one sentence."""
-    evidence: tuple[str, ...]
-
+OPENMP = re.compile(r"^lib(gomp|omp|iomp5)[.-]")
+"""GCC's, LLVM's and Intel's runtime."""
+C_LIBRARY = re.compile(r"^(libc|libpthread|ld-linux[^/]*)[.-]|^\[vdso\]$")
 
 Rule = Callable[[Case], "Cause | None"]
 
 
-def explain(case: Case) -> Cause:
-    """Return what the first fitting rule makes of a case; `cycle` fits always."""
+def explain(cases: Sequence[Case]) -> tuple[Case, Cause]:
+    """Return what the first rule that fits any of a rank's culprits makes of it; `cycle` fits always.
+
+    `cases` are the culprits of one rank, the one that it depends on in the end first.
+    """
     for rule in RULES:
-        cause = rule(case)
-        if cause is not None:
-            return cause
+        for case in cases:
+            cause = rule(case)
+            if cause is not None:
+                return case, cause
     raise AssertionError("the last rule fits always")
+
+
+def lost_openmp_team(case: Case) -> Cause | None:
+    """A forked child inside an OpenMP runtime: it waits for team threads that were not forked with it."""
+    wait = case.view.wait
+    if wait is None or wait.kind is not WaitKind.FUTEX_PRIVATE or not is_forked_child(case):
+        return None
+    outside = [name for name in case.code if not C_LIBRARY.match(name)]
+    if not outside or not OPENMP.match(outside[0]):
+        return None
+    return Cause(
+        "openmp-pool-lost",
+        False,
+        (("runtime", outside[0].partition(".")[0].partition("-")[0]),),
+        "waits in an OpenMP region for threads of the team, which were not forked with it",
+        (
+            f"pid {case.process.id.pid} waits inside {outside[0]} and has only the threads {own_tids(case)}",
+            *fork_evidence(case),
+        ),
+    )
 
 
 def orphaned_mutex(case: Case) -> Cause | None:
     """A pthread mutex names its owner: a thread of the fork parent, or at least none of the child."""
     mutex = case.view.wait.mutex if case.view.wait is not None else None
-    if mutex is None or not _is_forked_child(case) or _is_own_thread(case, mutex.owner):
+    if mutex is None or not is_forked_child(case) or _is_own_thread(case, mutex.owner):
         return None
     parent_threads = case.lineage.parent_threads if case.lineage is not None else ()
     is_certain = mutex.owner in parent_threads
@@ -75,8 +77,8 @@ def orphaned_mutex(case: Case) -> Cause | None:
         "waits for a pthread mutex held at the fork by a thread of its parent, which does not exist in the child",
         (
             f"the mutex at {case.view.wait.object if case.view.wait else '?'} ({mutex.kind}) names its owner: {who}",
-            f"pid {case.process.id.pid} has only the threads {_tids(case)}",
-            *_lineage_evidence(case),
+            f"pid {case.process.id.pid} has only the threads {own_tids(case)}",
+            *fork_evidence(case),
         ),
     )
 
@@ -95,13 +97,13 @@ def own_mutex(case: Case) -> Cause | None:
 def orphaned_python_lock(case: Case) -> Cause | None:
     """A semaphore of CPython's in a forked child, whose object is older than the fork."""
     lock = case.lock
-    if lock is None or not lock.is_semaphore or not _is_forked_child(case) or lock.is_older_than_fork is False:
+    if lock is None or not lock.is_semaphore or not is_forked_child(case) or lock.is_older_than_fork is False:
         return None
     name = _lock_name(case, lock)
     evidence = [
         f"the semaphore at {lock.object} has the value 0 and a waiter, and no thread of pid {case.process.id.pid} "
-        f"(threads {_tids(case)}) can post it",
-        *_lineage_evidence(case),
+        f"(threads {own_tids(case)}) can post it",
+        *fork_evidence(case),
     ]
     if lock.is_older_than_fork:
         evidence.append(f"the same lock object stands at the same address in {case.parent}: it is older than the fork")
@@ -124,7 +126,9 @@ def orphaned_python_lock(case: Case) -> Cause | None:
 def orphaned_futex(case: Case) -> Cause | None:
     """A private futex of unknown kind in a single-threaded forked child: no rule above knows the lock."""
     wait = case.view.wait
-    if wait is None or wait.kind is WaitKind.CHILD or not _is_forked_child(case) or len(case.process.threads) > 1:
+    if wait is None or wait.kind not in {WaitKind.FUTEX_PRIVATE, WaitKind.MUTEX} or not is_forked_child(case):
+        return None
+    if len(case.process.threads) > 1:
         return None
     if case.lock is not None and case.lock.is_semaphore:
         return None
@@ -132,7 +136,7 @@ def orphaned_futex(case: Case) -> Cause | None:
         "waits on a private futex that no running thread of it can wake: held at the fork by a thread that does not "
         "exist in the child, or taken by the waiting thread itself"
     )
-    lines = (f"private futex at {wait.object}; its word is no lock that records an owner", *_lineage_evidence(case))
+    lines = (f"private futex at {wait.object}; its word is no lock that records an owner", *fork_evidence(case))
     return Cause("fork-orphaned-lock", True, (("lock", "unknown"),), clause, lines)
 
 
@@ -143,7 +147,7 @@ def cycle(case: Case) -> Cause:
         clause = "waits for a Python lock that was made after the fork and that no running thread of it can release"
         younger = (
             f"the lock object of the semaphore at {lock.object} does not exist in {case.parent}: younger than the fork",
-            f"pid {case.process.id.pid} has only the threads {_tids(case)}",
+            f"pid {case.process.id.pid} has only the threads {own_tids(case)}",
         )
         return Cause("deadlock", False, (("lock", "python-lock"),), clause, younger)
     what = f"{wait.kind.value} {wait.object}" if wait is not None else "an unknown object"
@@ -155,7 +159,19 @@ def cycle(case: Case) -> Cause:
     return Cause("deadlock", False, (), clause, evidence)
 
 
-RULES: tuple[Rule, ...] = (orphaned_mutex, own_mutex, orphaned_python_lock, orphaned_futex, cycle)
+RULES: tuple[Rule, ...] = (
+    launcher_stdin,
+    leaked_file_lock,
+    lost_openmp_team,
+    orphaned_mutex,
+    own_mutex,
+    queue_feeder,
+    orphaned_python_lock,
+    orphaned_futex,
+    inherited_pipe_end,
+    killed_lock_holder,
+    cycle,
+)
 
 _SPOKEN = {
     "python-lock": "a Python lock",
@@ -175,18 +191,5 @@ def _lock_name(case: Case, lock: LockFacts) -> str:
     return "python-lock" if lock.owner is MemoryOwner.UNKNOWN and case.stack is not None else lock.owner.value
 
 
-def _is_forked_child(case: Case) -> bool:
-    methods = {StartMethod.FORK, StartMethod.FORKSERVER}
-    return case.process.is_forked is True or (case.lineage is not None and case.lineage.start_method in methods)
-
-
 def _is_own_thread(case: Case, tid: int) -> bool:
     return any(thread.id.tid == tid for thread in case.process.threads)
-
-
-def _tids(case: Case) -> str:
-    return ", ".join(str(thread.id.tid) for thread in case.process.threads)
-
-
-def _lineage_evidence(case: Case) -> tuple[str, ...]:
-    return (f"pid {case.process.id.pid} was forked by {case.parent} and has not exec'd (PF_FORKNOEXEC)",)

@@ -10,7 +10,9 @@ Whatever does not fit makes a thread live, never dead.
 
 from __future__ import annotations
 
-from hangprobe.model import DoubleCollect, ProcessView, Snapshot, ThreadId, ThreadView
+from collections.abc import Iterable, Mapping
+
+from hangprobe.model import Assumption, DoubleCollect, ProcessView, Snapshot, ThreadId, ThreadView, WaitKind
 
 
 def blocked_through(double: DoubleCollect) -> dict[ThreadId, frozenset[ThreadId]]:
@@ -50,6 +52,71 @@ def without_signals(
         process.id for snapshot in (double.first, double.second) for process in snapshot.processes if process.signals
     }
     return {thread: wakers for thread, wakers in standing.items() if thread.process not in woken}
+
+
+def without_helpers(
+    standing: Mapping[ThreadId, frozenset[ThreadId]], double: DoubleCollect
+) -> dict[ThreadId, frozenset[ThreadId]]:
+    """Return `standing` without the threads in which MPI runtimes wait as wakers (assumption A2).
+
+    Not so for private futexes: a runtime's own thread may well be the one that its library's locks wait for.
+    """
+    helpers, views = runtime_helpers(double), threads(double.second)
+    return {thread: wakers if _is_private(views[thread]) else wakers - helpers for thread, wakers in standing.items()}
+
+
+def runtime_helpers(double: DoubleCollect) -> frozenset[ThreadId]:
+    """Return the threads that are an MPI runtime's own in both collects."""
+    first, second = (
+        {view.id for view in threads(snapshot).values() if view.is_runtime_helper}
+        for snapshot in (double.first, double.second)
+    )
+    return frozenset(first & second)
+
+
+def assumptions(
+    members: Iterable[ThreadId], standing: Mapping[ThreadId, frozenset[ThreadId]], double: DoubleCollect
+) -> tuple[Assumption, ...]:
+    """Return what must be assumed for these threads of a knot to have no other wakers."""
+    helpers = runtime_helpers(double)
+    both = (threads(double.first), threads(double.second))
+    found: set[Assumption] = set()
+    for thread in members:
+        waits = [views[thread].wait for views in both if thread in views]
+        found.update(assumption for wait in waits if wait is not None for assumption in wait.assumes)
+        if helpers & standing.get(thread, frozenset()) and not _is_private(both[1][thread]):
+            found.add(Assumption.A2)
+    return tuple(sorted(found))
+
+
+def by_owner(
+    graph: Mapping[ThreadId, frozenset[ThreadId]], double: DoubleCollect
+) -> dict[ThreadId, frozenset[ThreadId]]:
+    """Return the graph in which a lock that names its owner is released by nobody else: good for `blocked` at most."""
+    before, after = threads(double.first), threads(double.second)
+    narrowed: dict[ThreadId, frozenset[ThreadId]] = {}
+    for thread, wakers in graph.items():
+        owners = [wait.owner for wait in (before[thread].wait, after[thread].wait) if wait is not None]
+        known = [owner for owner in owners if owner is not None]
+        narrowed[thread] = frozenset().union(*known) if len(known) == 2 else wakers
+    return narrowed
+
+
+def unmoved(double: DoubleCollect) -> frozenset[ThreadId]:
+    """Return the threads that have not run between the collects and show the same call, whatever it is."""
+    before = threads(double.first)
+    return frozenset(
+        thread
+        for thread, view in threads(double.second).items()
+        if (first := before.get(thread)) is not None
+        and None not in (view.call, view.run_count, view.start_time)
+        and (first.call, first.run_count, first.start_time) == (view.call, view.run_count, view.start_time)
+        and first.state == view.state == "S"
+    )
+
+
+def _is_private(view: ThreadView) -> bool:
+    return view.wait is not None and view.wait.kind in {WaitKind.FUTEX_PRIVATE, WaitKind.MUTEX}
 
 
 def threads(snapshot: Snapshot) -> dict[ThreadId, ThreadView]:

@@ -42,7 +42,10 @@ def spawn_guardian() -> tuple[socket.socket, int]:
             command = [sys.executable, "-I", "-S", program, str(theirs.fileno())]
             # Naming the group, which changes nothing, keeps Popen from posix_spawn(3): glibc's makes signals 32 and 33
             # ignored for good in what it starts (measured: SigIgn 0x180000000).
-            guardian = subprocess.Popen(command, env=environment, close_fds=False, process_group=os.getpgrp())
+            # Of a group outside its PID namespace a process sees 0, which would mean a new one here: `cwd` serves too.
+            group = os.getpgrp() or None
+            here = None if group else "."
+            guardian = subprocess.Popen(command, env=environment, close_fds=False, process_group=group, cwd=here)
         except OSError as problem:
             ours.close()
             raise GuardianLost(f"the guardian could not be started: {problem}") from problem

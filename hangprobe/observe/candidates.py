@@ -12,6 +12,9 @@ from hangprobe.model import ProcessId
 from hangprobe.observe.ranks import Marker
 from hangprobe.observe.waits.shapes import Children, Family, Shape
 
+ON_DESCRIPTORS = {Family.PIPE_READ, Family.PIPE_WRITE, Family.FILE_LOCK, Family.POLL}
+"""Families whose wakers are holders of descriptors; epoll is not among them, for every MPI rank has a thread in one."""
+
 Task = tuple[int, int]
 """A thread within one sample: (pid, TID)."""
 
@@ -23,6 +26,8 @@ class WatchedTask:
     tid: int
     descriptor: int | None
     run_count: int = -1
+    shown: bytes = b""
+    """What its `schedstat` showed last."""
     has_run: bool = True
     shape: Shape | None = None
     is_shaped: bool = False
@@ -42,28 +47,56 @@ class WatchedProcess:
     children: tuple[int, ...] = ()
     moved_s: float = 0.0
     """When one of its threads was last seen to have run, come or gone."""
+    has_changed: bool = True
+    """Whether the last sample brought anything new of it."""
 
 
-def possible_wakers(processes: Mapping[int, WatchedProcess]) -> dict[Task, frozenset[Task]]:
-    """Return the threads that may be blocked for ever, with the wakers that are cheap to see; all others are live."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Graphs:
+    """The threads of a rank tree that may be blocked for ever, with their wakers; all others are live.
+
+    The same object as in the sample before if nothing in the tree has changed.
+    """
+
+    narrow: Mapping[Task, frozenset[Task]]
+    """By what is cheap to see."""
+    wide: Mapping[Task, frozenset[Task]]
+    """The same with threads that wait for pipes, files and shared memory, as if nobody could end these waits."""
+
+
+def possible_wakers(
+    processes: Mapping[int, WatchedProcess], has_descriptors: bool = False
+) -> dict[Task, frozenset[Task]]:
+    """Return the threads that may be blocked for ever, with the wakers that are cheap to see; all others are live.
+
+    Who holds a pipe, a lock on a file or shared memory is not cheap to see, and every idle worker waits for one. Such
+    waits are left out, or with `has_descriptors` taken for some that nobody can end.
+    """
     graph: dict[Task, frozenset[Task]] = {}
     for pid, process in processes.items():
         own = frozenset((pid, tid) for tid in process.tasks)
         for task in process.tasks.values():
-            if task.has_run or task.shape is None or task.shape.family is Family.EPOLL:
+            shape = task.shape
+            if task.has_run or shape is None:
                 continue
-            if task.shape.family is Family.FUTEX:
+            is_elsewhere = shape.family in ON_DESCRIPTORS or (shape.family is Family.FUTEX and not shape.is_private)
+            if has_descriptors and is_elsewhere:
+                graph[pid, task.tid] = frozenset()
+            elif shape.family is Family.FUTEX:
                 graph[pid, task.tid] = own - {(pid, task.tid)}
-            elif (wakers := _child_wakers(processes, pid, task.shape)) is not None:
+            elif (wakers := _child_wakers(processes, pid, shape)) is not None:
                 graph[pid, task.tid] = wakers
     return graph
 
 
 def _child_wakers(processes: Mapping[int, WatchedProcess], pid: int, found: Shape) -> frozenset[Task] | None:
     """Return the threads of the child waited for; of the quietest one where it is not told which."""
-    if found.family is Family.CHILD and found.children is Children.ONE:
+    if found.family not in {Family.CHILD, Family.POLL}:
+        return None
+    is_one = found.family is Family.CHILD and found.children is Children.ONE
+    if is_one and found.target in processes[pid].children:
         children = [found.target] if found.target in processes else []
-    else:
+    else:  # in a PID namespace of its own a process has another number for its child
         children = [child for child in processes[pid].children if child in processes]
         children = [child for child in children if _is_quiet(processes[child])][:1]
     if not children:

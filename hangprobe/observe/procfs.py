@@ -6,6 +6,7 @@ it, while the other fields keep their values. Formats: proc(5), Documentation/fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ PF_FORKNOEXEC = 0x00000040
 """include/linux/sched.h: forked, but has not exec'd."""
 PF_KTHREAD = 0x00200000
 """include/linux/sched.h: a kernel thread."""
+DIGITS_MAX = 20
+"""Of a 64-bit number; int() raises on very long ones."""
+_MAPPED_NAME = re.compile(r" (?:/(?:[^\n]*/)?|(?=anon_inode:))([^/\n]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,17 @@ class Stat:
     tty: int | None
     flags: int | None
     start_time: int | None
+    thread_count: int | None = None
+    size: int | None = None
+    """Bytes of virtual memory."""
+    stack_start: int | None = None
+    """Where its stack begins; 0 is shown to those who may not trace it."""
     problems: tuple[Unreadable, ...] = ()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no thread of it is left; a main thread may end before the others (pthread_exit(3))."""
+        return self.state in {"Z", "X"} and self.thread_count in {None, 0, 1}
 
     @property
     def is_forked(self) -> bool | None:
@@ -45,7 +59,8 @@ class Status:
     blocked: frozenset[int] | None
     ignored: frozenset[int] | None
     tracer: int | None
-    namespace_depth: int | None
+    pids: tuple[int, ...] | None
+    """Its pid in each PID namespace from that of this `/proc` down to its own (`NSpid`)."""
     voluntary_switches: int | None
     problems: tuple[Unreadable, ...] = ()
 
@@ -88,6 +103,9 @@ def parse_stat(text: str) -> Stat:
         tty=_number(rest, 4, "stat tty_nr", problems),
         flags=_number(rest, 6, "stat flags", problems),
         start_time=_number(rest, 19, "stat starttime", problems),
+        thread_count=_number(rest, 17, "stat num_threads", problems),
+        size=_number(rest, 20, "stat vsize", problems),
+        stack_start=_number(rest, 25, "stat startstack", problems),
         problems=tuple(problems),
     )
 
@@ -105,15 +123,15 @@ def parse_status(text: str) -> Status:
         return frozenset(bit + 1 for bit in range(64) if value >> bit & 1)
 
     levels = lines.get("NSpid", "").split()
-    depth = len(levels) if levels and all(_parsed(level, 10) is not None for level in levels) else None
-    if depth is None:
+    pids = [pid for level in levels if (pid := _parsed(level, 10)) is not None]
+    if not pids or len(pids) != len(levels):
         problems.append(Unreadable("status NSpid", f"'{' '.join(levels)}' is not a list of pids"))
     return Status(
         caught=mask("SigCgt"),
         blocked=mask("SigBlk"),
         ignored=mask("SigIgn"),
         tracer=_number([lines.get("TracerPid", "").strip()], 0, "status TracerPid", problems),
-        namespace_depth=depth,
+        pids=tuple(pids) if pids and len(pids) == len(levels) else None,
         voluntary_switches=_number(
             [lines.get("voluntary_ctxt_switches", "").strip()], 0, "status voluntary_ctxt_switches", problems
         ),
@@ -133,11 +151,12 @@ def parse_run_count(text: str) -> int | Unreadable:
     return count if count > 0 else Unreadable("schedstat run count", "this kernel does not count runs")
 
 
-def parse_processor_time(text: str) -> float | Unreadable:
-    """Return the first number of `schedstat` in seconds: for how long the task has been on a processor."""
+def parse_processor_times(text: str) -> tuple[float, float] | Unreadable:
+    """Return the first two numbers of `schedstat` in seconds: on a processor, and waiting for one."""
     problems: list[Unreadable] = []
-    spent_ns = _number(text.split(), 0, "schedstat time", problems)
-    return problems[0] if spent_ns is None else spent_ns / 1e9
+    words = text.split()
+    spent_ns, waited_ns = _number(words, 0, "schedstat time", problems), _number(words, 1, "schedstat delay", problems)
+    return problems[0] if spent_ns is None or waited_ns is None else (spent_ns / 1e9, waited_ns / 1e9)
 
 
 def parse_call(text: str) -> tuple[int, ...] | Unreadable:
@@ -176,6 +195,11 @@ def parse_last_ran(text: str) -> float | Unreadable:
                 return value / 1000.0
             break
     return Unreadable("sched se.exec_start", "no such number")
+
+
+def mapped_names(text: str) -> frozenset[str]:
+    """Return the file names in `/proc/PID/maps`, without their folders: ten times as fast as parsing it."""
+    return frozenset(_MAPPED_NAME.findall(text))
 
 
 def parse_maps(text: str) -> tuple[list[Mapping], list[Unreadable]]:
@@ -219,6 +243,8 @@ def _parsed(word: str, base: int) -> int | None:
 
 
 def _number(words: Sequence[str], index: int, what: str, problems: list[Unreadable]) -> int | None:
+    if index < len(words) and len(words[index]) <= DIGITS_MAX and words[index].isascii() and words[index].isdigit():
+        return int(words[index])
     value = _parsed(words[index], 10) if index < len(words) else None
     if value is None:
         problems.append(Unreadable(what, f"'{words[index]}' is not a number" if index < len(words) else "missing"))

@@ -15,8 +15,8 @@ import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hangprobe.model import Launcher, ProcessId, Progress, RankView, Unreadable
-from hangprobe.observe.candidates import Task, WatchedProcess, WatchedTask, possible_wakers
+from hangprobe.model import Launcher, ProcessId, Progress, Quiet, RankView, Unreadable
+from hangprobe.observe.candidates import Graphs, WatchedProcess, WatchedTask, possible_wakers
 from hangprobe.observe.procfs import parse_call, parse_environ, parse_numbers, parse_run_count
 from hangprobe.observe.ranks import Marker, Relative, attribute, marker
 from hangprobe.observe.reader import Reader
@@ -24,6 +24,8 @@ from hangprobe.observe.waits.shapes import Shape, machine, shape
 
 DESCRIPTORS_KEPT_FREE = 128
 """Of hangprobe's own limit: for files that it opens for a moment."""
+LARGE_TREE, LARGE_TREE_S = 64, 1.0
+"""Processes of a rank from which on its graphs are drawn once in so many seconds: that takes 3 us a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,26 @@ class Sample:
     at_s: float
     ranks: tuple[RankView, ...]
     progress: Mapping[int, Progress]
-    wakers: Mapping[Task, frozenset[Task]]
-    """The threads that may be blocked for ever by what is cheap to see, with their wakers; all others are live."""
-    run_counts: Mapping[Task, int]
+    graphs: Mapping[int, Graphs]
+    """By rank: which threads may be blocked for ever."""
+    tasks: Mapping[int, Mapping[int, WatchedTask]]
+    """Every thread by pid and TID, as it is until the next sample."""
     process_count: int
     thread_count: int
+
+    def run_count(self, pid: int, tid: int) -> int | None:
+        """Return how often a thread ran; None if it is gone."""
+        task = self.tasks.get(pid, {}).get(tid)
+        return None if task is None else task.run_count
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A rank's graphs, and what they were drawn from."""
+
+    rank: RankView
+    at_s: float
+    graphs: Graphs
 
 
 class Sampler:
@@ -56,6 +73,7 @@ class Sampler:
         self.processes: dict[int, WatchedProcess] = {}
         self._ranks: tuple[RankView, ...] = ()
         self._ranks_key: object = None
+        self._graphs: dict[int, _Drawn] = {}
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < hard and hard < 1 << 20:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -83,17 +101,31 @@ class Sampler:
             for task in process.tasks.values():
                 if not task.has_run and not task.is_shaped:
                     task.shape = self._shape(process.id.pid, task.tid)
-                    task.is_shaped = True
+                    task.is_shaped = process.has_changed = True
         self.attribute()
         return Sample(
             at_s=now_s,
             ranks=self._ranks,
             progress=self._progress(now_s),
-            wakers=possible_wakers(self.processes),
-            run_counts={(pid, t.tid): t.run_count for pid, p in self.processes.items() for t in p.tasks.values()},
+            graphs=self._draw_graphs(now_s),
+            tasks={pid: process.tasks for pid, process in self.processes.items()},
             process_count=len(self.processes),
             thread_count=sum(len(process.tasks) for process in self.processes.values()),
         )
+
+    def _draw_graphs(self, now_s: float) -> dict[int, Graphs]:
+        """Return the graphs of all ranks, anew only where something has changed; of large trees once a second."""
+        drawn: dict[int, Graphs] = {}
+        for rank in self._ranks:
+            known = self._graphs.get(rank.rank)
+            members = {m.pid: self.processes[m.pid] for m in rank.members if m.pid in self.processes}
+            is_new = known is None or known.rank != rank or any(each.has_changed for each in members.values())
+            if known is None or (is_new and (len(members) <= LARGE_TREE or now_s - known.at_s >= LARGE_TREE_S)):
+                wide = possible_wakers(members, has_descriptors=True)
+                known = _Drawn(rank, now_s, Graphs(possible_wakers(members), wide))
+            self._graphs[rank.rank] = known
+            drawn[rank.rank] = known.graphs
+        return drawn
 
     def _walk(self, now_s: float) -> None:
         """Stage 1: from the root down, read run counts; whoever ran may have started something."""
@@ -139,6 +171,9 @@ class Sampler:
     def _look(self, process: WatchedProcess, now_s: float) -> None:
         has_moved = not process.tasks
         for task in list(process.tasks.values()):
+            if self._shows_the_same(task):
+                task.has_run = False
+                continue
             count = self._run_count(process.id.pid, task)
             if count is None:
                 self._close(process.tasks.pop(task.tid))
@@ -148,6 +183,7 @@ class Sampler:
             if task.has_run:
                 task.run_count, task.is_shaped, task.shape = count, False, None
                 has_moved = True
+        process.has_changed = has_moved
         if has_moved:
             process.moved_s = now_s
             self._relist(process)
@@ -194,6 +230,18 @@ class Sampler:
         self._free -= 1
         return descriptor
 
+    def _shows_the_same(self, task: WatchedTask) -> bool:
+        """Tell whether the kept file shows what it showed last, as most threads' do: there is nothing to parse."""
+        if task.descriptor is None:
+            return False
+        try:
+            shown = os.pread(task.descriptor, 128, 0)
+        except OSError:
+            return False
+        is_same = shown == task.shown
+        task.shown = shown
+        return is_same
+
     def _run_count(self, pid: int, task: WatchedTask) -> int | None:
         """Return the run count; None if the thread has ended."""
         try:
@@ -220,6 +268,8 @@ class Sampler:
 
     def attribute(self, is_forced: bool = False) -> tuple[RankView, ...]:
         """Return the ranks; `is_forced` looks again behind shells, which change nothing but their system call."""
+        if not is_forced and self._ranks_key is not None and not any(p.has_changed for p in self.processes.values()):
+            return self._ranks
         key = tuple((pid, process.parent, len(process.tasks) == 1) for pid, process in self.processes.items())
         if key == self._ranks_key and not is_forced:
             return self._ranks
@@ -237,10 +287,11 @@ class Sampler:
 
     def _progress(self, now_s: float) -> dict[int, Progress]:
         moved = {pid: process.moved_s for pid, process in self.processes.items()}
-        return {
-            rank.rank: Progress(rank.rank, now_s - max((moved.get(m.pid, now_s) for m in rank.members), default=now_s))
-            for rank in self._ranks
-        }
+        found: dict[int, Progress] = {}
+        for rank in self._ranks:
+            quiet = tuple(Quiet(member, now_s - moved.get(member.pid, now_s)) for member in rank.members)
+            found[rank.rank] = Progress(rank.rank, min((each.quiet_s for each in quiet), default=0.0), quiet)
+        return found
 
     def _is_gone(self, process: WatchedProcess) -> bool:
         stat = self.reader.stat(process.id.pid)

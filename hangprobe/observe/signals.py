@@ -12,7 +12,6 @@ import signal
 from collections.abc import Iterable
 
 from hangprobe.model import Unreadable
-from hangprobe.observe.procfs import Mapping
 from hangprobe.observe.world import World
 
 SAY_NOTHING = frozenset(
@@ -30,7 +29,7 @@ SAY_NOTHING = frozenset(
     }
 )
 _PYTHON = re.compile(r"^(libpython3|python3?(\.\d+)?$)")
-_RUNTIMES = re.compile(r"^(libmpi|libmpich|libmpicxx|libopen-rte|libprrte|libpmix|libucs|libucp|libfabric)[._-]")
+RUNTIMES = re.compile(r"^(libmpi|libmpich|libmpicxx|libopen-rte|libprrte|libpmix|libucs|libucp|libfabric)[._-]")
 _MPICH = re.compile(r"^(libmpi\.so\.12|libmpich|libmpi_abi)")
 
 
@@ -43,8 +42,7 @@ def reason(pid: int, world: World) -> str | None:
     timers = _timers(pid, world)
     if not caught:
         return timers
-    maps = world.maps(pid)
-    names = base_names(maps) if not isinstance(maps, Unreadable) else frozenset()
+    names = world.names(pid)
     if stat.tty == 0 and any(_PYTHON.match(name) for name in names):
         caught -= {signal.SIGINT}
     if any(name.startswith(("libucs.", "libucs-")) for name in names):
@@ -71,16 +69,9 @@ def _timers(pid: int, world: World) -> str | None:
     return "has a POSIX timer that is set" if text.strip() else None
 
 
-def runtimes(maps: tuple[Mapping, ...] | Unreadable) -> tuple[str, ...]:
-    """Return the MPI runtime libraries in a memory map."""
-    if isinstance(maps, Unreadable):
-        return ()
-    return tuple(sorted(name for name in base_names(maps) if _RUNTIMES.match(name)))
-
-
-def base_names(maps: Iterable[Mapping]) -> frozenset[str]:
-    """Return the file names that are mapped, without their folders."""
-    return frozenset(mapping.path.rpartition("/")[2] for mapping in maps if mapping.path.startswith("/"))
+def runtimes(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the MPI runtime libraries among the names of mapped files."""
+    return tuple(sorted(name for name in names if RUNTIMES.match(name)))
 
 
 def signal_name(number: int) -> str:

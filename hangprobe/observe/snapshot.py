@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from hangprobe.model import (
     DoubleCollect,
@@ -19,19 +20,26 @@ from hangprobe.model import (
     Unreadable,
     Wait,
 )
+from hangprobe.observe.alarms import count as count_alarms
+from hangprobe.observe.callers import is_runtime_helper
+from hangprobe.observe.holders import Holders
 from hangprobe.observe.procfs import (
     Stat,
     parse_call,
     parse_last_ran,
-    parse_processor_time,
+    parse_processor_times,
     parse_run_count,
     parse_status,
 )
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.signals import reason, runtimes
-from hangprobe.observe.waits import child, futex
+from hangprobe.observe.waits import child, filelock, futex, pipe, poll, stdin
 from hangprobe.observe.waits.shapes import Family, Shape, shape
 from hangprobe.observe.world import World
+
+IO_URING = "anon_inode:[io_uring]"
+"""Its descriptor; a ring whose descriptor was closed (IORING_REGISTER_RING_FDS) still shows in `maps`."""
+SOCKETS_MAY_TIME_OUT = "reads from a socket: a time-out set by SO_RCVTIMEO cannot be seen"
 
 
 def double_collect(
@@ -61,11 +69,20 @@ def collect(
     world.scan()
     pids = _with_descendants(world, targets)
     unreadable = [] if world.is_settled else [Unreadable("the list of processes", "did not settle in three rounds")]
-    processes = [_process(world, pid, is_second, unreadable) for pid in pids]
-    present = tuple(process for process in processes if process is not None)
+    holders = Holders(world)
+    glimpses = [glimpse for pid in pids if (glimpse := _glimpse(world, pid, is_second, unreadable)) is not None]
+    world.foresee_maps(glimpse.process.pid for glimpse in glimpses if glimpse.is_suspect)
+    present = tuple(_process(holders, glimpse, unreadable) for glimpse in glimpses)
     now = parse_last_ran(_text(world.reader.text("self/sched")))
     clock_s = None if isinstance(now, Unreadable) else now
-    return Snapshot(world.host, began_s, clock(), present, tuple(dict.fromkeys(unreadable)), clock_s)
+    alarms = _has_new_alarms(world) if is_second else None
+    return Snapshot(world.host, began_s, clock(), present, tuple(dict.fromkeys(unreadable)), clock_s, alarms)
+
+
+def _has_new_alarms(world: World) -> bool | None:
+    """Tell whether more alarms are set than when the job began."""
+    before, now = world.scope.alarms if world.scope is not None else None, count_alarms(world.reader)
+    return None if before is None or now is None else now > before
 
 
 def _with_descendants(world: World, targets: Iterable[ProcessId]) -> list[int]:
@@ -77,41 +94,56 @@ def _with_descendants(world: World, targets: Iterable[ProcessId]) -> list[int]:
     return list(pids)
 
 
-def _process(world: World, pid: int, is_second: bool, unreadable: list[Unreadable]) -> ProcessView | None:
-    process, stat, tasks = world.process(pid), world.stats[pid], world.tasks(pid)
+@dataclass(frozen=True, slots=True)
+class _Glimpse:
+    """What is read of a process first: the shapes of its threads' waits. More is read only if one may be blocked."""
+
+    process: ProcessId
+    stat: Stat
+    threads: tuple[tuple[ThreadId, _Reads, Shape | Unreadable], ...]
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether some thread of it could be in a knot."""
+        return any(isinstance(found, Shape) and not found.is_timed for *_, found in self.threads)
+
+
+def _glimpse(world: World, pid: int, is_second: bool, unreadable: list[Unreadable]) -> _Glimpse | None:
+    process, tasks = world.process(pid), world.tasks(pid)
     if process is None:
         return None
     if isinstance(tasks, Unreadable):
         if tasks.why != "gone":
             unreadable.append(tasks)
-        return None if tasks.why == "gone" else ProcessView(process, stat.parent, stat.comm, stat.is_forked, (), None)
-    # Shapes of the threads first: what costs more is read only where some thread of the process could be in a knot.
-    glances = [(tid, *_glance(world, pid, tid, is_second)) for tid in tasks]
-    is_suspect = any(isinstance(found, Shape) and not found.is_timed for *_, found in glances)
-    doubt = _doubt(world, pid) if is_suspect else None
-    views = tuple(
-        _thread(world, ThreadId(process, tid), reads, found, doubt, unreadable) for tid, reads, found in glances
-    )
-    signals = reason(pid, world) if is_suspect else None
-    libraries = runtimes(world.maps(pid)) if is_suspect else ()
-    return ProcessView(process, stat.parent, stat.comm, stat.is_forked, views, signals, libraries)
+        return None if tasks.why == "gone" else _Glimpse(process, world.stats[pid], ())
+    threads = tuple((ThreadId(process, tid), *_glance(world, pid, tid, is_second)) for tid in tasks)
+    return _Glimpse(process, world.stats[pid], threads)
+
+
+def _process(holders: Holders, glimpse: _Glimpse, unreadable: list[Unreadable]) -> ProcessView:
+    world, process, stat, pid = holders.world, glimpse.process, glimpse.stat, glimpse.process.pid
+    if not glimpse.is_suspect:
+        views = tuple(_thread(holders, *each, None, False, unreadable) for each in glimpse.threads)
+        return ProcessView(process, stat.parent, stat.comm, stat.is_forked, views, None)
+    doubt, libraries = _doubt(world, pid), runtimes(world.names(pid))
+    views = tuple(_thread(holders, *each, doubt, bool(libraries), unreadable) for each in glimpse.threads)
+    return ProcessView(process, stat.parent, stat.comm, stat.is_forked, views, reason(pid, world), libraries)
 
 
 class _Reads:
-    """What was read of one thread, in the order that its collect demands."""
+    """What was read of one thread, in the order that its collect demands.
+
+    What explains a wait, and proves nothing, is read in the second collect alone.
+    """
 
     def __init__(self, world: World, pid: int, tid: int, is_second: bool) -> None:
         reader, base = world.reader, f"{pid}/task/{tid}"
-        self.run_count = Unreadable(base, "not read") if is_second else _run_count(reader, base)
+        before = None if is_second else _counted(reader, base)
         self.stat: Stat | Unreadable = reader.stat(pid, tid)
         self.call = reader.text(f"{base}/syscall")
         self.wchan = reader.text(f"{base}/wchan")
-        if is_second:
-            after = reader.stat(pid, tid)
-            self.stat = after if isinstance(after, Unreadable) or after.state != "S" else self.stat
-            self.run_count = _run_count(reader, base)
-        self.last_ran = parse_last_ran(_text(reader.text(f"{base}/sched")))
-        self.cpu = parse_processor_time(_text(reader.text(f"{base}/schedstat")))
+        self.run_count, self.times = before or _counted(reader, base)
+        self.last_ran = parse_last_ran(_text(reader.text(f"{base}/sched")) if is_second else "")
 
 
 def _glance(world: World, pid: int, tid: int, is_second: bool) -> tuple[_Reads, Shape | Unreadable]:
@@ -129,11 +161,12 @@ def _glance(world: World, pid: int, tid: int, is_second: bool) -> tuple[_Reads, 
 
 
 def _thread(
-    world: World,
+    holders: Holders,
     thread: ThreadId,
     reads: _Reads,
     found: Shape | Unreadable,
     doubt: str | None,
+    has_runtime: bool,
     unreadable: list[Unreadable],
 ) -> ThreadView:
     wait: Wait | None = None
@@ -143,37 +176,62 @@ def _thread(
     elif doubt is not None:
         live = doubt
     else:
-        resolved = _resolve(world, thread, found)
+        resolved = _resolve(holders, thread, found)
         if isinstance(resolved, Unreadable):
             live = _say(resolved)
             if resolved.why == "not permitted":
                 unreadable.append(resolved)
         else:
             wait = resolved
+            live = SOCKETS_MAY_TIME_OUT if found.family is Family.SOCKET_READ else None
     stat = None if isinstance(reads.stat, Unreadable) else reads.stat
+    call = None if isinstance(reads.call, Unreadable) else reads.call.strip()
+    run_count = None if isinstance(reads.run_count, Unreadable) else reads.run_count
+    is_poller = isinstance(found, Shape) and found.family in {Family.POLL, Family.EPOLL}
     return ThreadView(
         id=thread,
         start_time=stat.start_time if stat else None,
         state=stat.state if stat else None,
-        call=None if isinstance(reads.call, Unreadable) else reads.call.strip(),
-        run_count=None if isinstance(reads.run_count, Unreadable) else reads.run_count,
+        call=call,
+        run_count=run_count,
         wait=wait,
         live=live,
         is_timed=isinstance(found, Shape) and found.is_timed,
-        is_poller=isinstance(found, Shape) and found.family in {Family.POLL, Family.EPOLL},
+        is_runtime_helper=is_poller and has_runtime and _is_helper(holders.world, thread, call, run_count),
         last_ran_s=None if isinstance(reads.last_ran, Unreadable) else reads.last_ran,
-        cpu_s=None if isinstance(reads.cpu, Unreadable) else reads.cpu,
+        cpu_s=None if isinstance(reads.times, Unreadable) else reads.times[0],
+        runnable_s=None if isinstance(reads.times, Unreadable) else sum(reads.times),
     )
 
 
-def _resolve(world: World, thread: ThreadId, found: Shape) -> Wait | Unreadable:
-    if found.family is Family.FUTEX:
-        return futex.resolve(thread, found, world)
-    if found.family is Family.CHILD or (found.family is Family.POLL and not found.is_timed):
-        return child.resolve(thread, found, world)
-    return Unreadable(
-        found.family.value, "sleeps for a set time" if found.is_timed else "a wait of this kind is not told"
-    )
+def _is_helper(world: World, thread: ThreadId, call: str | None, run_count: int | None) -> bool:
+    """Tell whether a poller is an MPI runtime's own; looked up once a sleep."""
+    words = parse_call(call or "")
+    if thread.is_main or isinstance(words, Unreadable) or call is None or run_count is None:
+        return False
+    key = (thread, call, run_count)
+    if key not in world.lasting.helpers:
+        world.lasting.helpers[key] = is_runtime_helper(world, thread, stack_pointer=words[7])
+    return world.lasting.helpers[key]
+
+
+def _resolve(holders: Holders, thread: ThreadId, found: Shape) -> Wait | Unreadable:
+    if found.is_timed:
+        return Unreadable(found.family.value, "waits with a time-out")
+    match found.family:
+        case Family.FUTEX:
+            return futex.resolve(thread, found, holders)
+        case Family.CHILD:
+            return child.resolve(thread, found, holders.world)
+        case Family.PIPE_READ | Family.PIPE_WRITE:
+            return pipe.resolve(thread, found, holders)
+        case Family.FILE_LOCK:
+            return filelock.resolve(thread, found, holders)
+        case Family.POLL | Family.EPOLL:
+            return poll.resolve(thread, found, holders)
+        case Family.SOCKET_READ:
+            return stdin.resolve(thread, found, holders)
+    return Unreadable(found.family.value, "a wait of this kind is not told")
 
 
 def _doubt(world: World, pid: int) -> str | None:
@@ -191,20 +249,25 @@ def _doubt(world: World, pid: int) -> str | None:
     links = world.links(pid)
     if isinstance(links, Unreadable):
         return _say(links)
-    if any(link.startswith("anon_inode:[io_uring]") for link in links.values()):
+    if (problem := world.maps_problem(pid)) is not None:
+        return _say(problem)
+    if any(link.startswith(IO_URING) for link in links.values()) or IO_URING in world.names(pid):
         return "has an io_uring"
     return None
 
 
-def _run_count(reader: Reader, base: str) -> int | Unreadable:
-    """Return how often a thread ran: by schedstat, else by its voluntary switches (each wait costs one)."""
-    text = reader.text(f"{base}/schedstat")
-    count = text if isinstance(text, Unreadable) else parse_run_count(text)
-    if not isinstance(count, Unreadable):
-        return count
-    status = reader.text(f"{base}/status")
-    switches = None if isinstance(status, Unreadable) else parse_status(status).voluntary_switches
-    return count if switches is None else switches
+def _counted(reader: Reader, base: str) -> tuple[int | Unreadable, tuple[float, float] | Unreadable]:
+    """Return how often a thread ran, by schedstat, else by its voluntary switches (each wait costs one); and how long.
+
+    Kernels without schedstats show zeros.
+    """
+    schedule = reader.text(f"{base}/schedstat")
+    count = schedule if isinstance(schedule, Unreadable) else parse_run_count(schedule)
+    if isinstance(count, Unreadable):
+        status = reader.text(f"{base}/status")
+        switches = None if isinstance(status, Unreadable) else parse_status(status).voluntary_switches
+        count = count if switches is None else switches
+    return count, parse_processor_times(_text(schedule))
 
 
 def _text(text: str | Unreadable) -> str:

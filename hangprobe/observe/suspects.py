@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from hangprobe.evidence import Lineage, LockFacts, Suspects
-from hangprobe.model import RankView, Snapshot, ThreadId, ThreadView, Unreadable
-from hangprobe.observe import locks, stacks
+from hangprobe.model import RankView, Snapshot, ThreadId, ThreadView, Unreadable, WaitKind
+from hangprobe.observe import callers, locks, stacks
 from hangprobe.observe.lineage import lineage
 from hangprobe.observe.procfs import parse_call, parse_environ
 from hangprobe.observe.reader import Reader
@@ -17,6 +17,7 @@ from hangprobe.observe.world import World
 STACKS_MAX = 16
 """Processes whose stacks are read: more of one kind say nothing new."""
 READ_NUMBERS = {"x86_64": 0, "aarch64": 63}
+_FUTEXES = {WaitKind.FUTEX_PRIVATE, WaitKind.MUTEX, WaitKind.FUTEX_SHARED}
 BYSTANDERS_MAX = 8
 """Ranks that are looked into beside hung ones: each is stopped for some 30 ms."""
 
@@ -74,7 +75,9 @@ def read_suspects(
     missing = [each.process for each in lineages if each.process not in seen][:STACKS_MAX]
     more, failed = stacks.python_stacks(missing, stacks_deadline_s) if stacks_deadline_s else ([], [])
     read += [stack for stack in more if stack.thread in wanted]
-    return Suspects(tuple(facts), tuple(read), tuple(lineages), (*unreadable, *failed_facts, *failed))
+    on_futexes = [view for view in views.values() if view.wait is not None and view.wait.kind in _FUTEXES]
+    code = tuple(each for view in on_futexes if (each := callers.code_of(world, view)) is not None)
+    return Suspects(tuple(facts), tuple(read), tuple(lineages), code, (*unreadable, *failed_facts, *failed))
 
 
 def _locks(

@@ -7,7 +7,7 @@ import shlex
 
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
 from hangprobe.ranksets import fold
-from hangprobe.report.text import finding_title, headline, since, start_methods
+from hangprobe.report.text import finding_title, headline, reasons, since, start_methods
 from hangprobe.result import Finding, RankResult, Result
 
 
@@ -48,7 +48,8 @@ def _ranks(result: Result) -> str:
         pids = ", ".join(str(rank.pid) for rank in members[:8]) + (", ..." if len(members) > 8 else "")
         ranks = fold(rank.rank for rank in members)
         rows.append(f"| {ranks} | {_escape(host)} | {state} | {since(members)} | {mechanism or ''} | {pids} |")
-    return "\n".join(rows)
+    words = reasons(result.ranks)
+    return "\n".join([*rows, *(["", *map(_escape, words)] if words else [])])
 
 
 def _finding(finding: Finding) -> str:

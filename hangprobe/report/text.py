@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from hangprobe.ranksets import fold
+from hangprobe.ranksets import fold, spoken
 from hangprobe.result import Finding, RankResult, Result
 
 WIDTH = 110
@@ -32,7 +32,7 @@ def headline(result: Result) -> str:
 
 def lines(result: Result) -> list[str]:
     """Return the whole result as lines without colour."""
-    text = [headline(result), "", *rank_table(result.ranks)]
+    text = [headline(result), "", *rank_table(result.ranks), *reasons(result.ranks)]
     for finding in result.findings:
         text += ["", *_finding(finding)]
     if result.start_methods:
@@ -62,6 +62,15 @@ def rank_table(ranks: Iterable[RankResult]) -> list[str]:
             for row in rows] if len(rows) > 1 else []  # fmt: skip
 
 
+def reasons(ranks: Iterable[RankResult]) -> list[str]:
+    """Return in words why ranks are blocked or stalled, one line for those that are alike."""
+    groups: dict[str, list[int]] = {}
+    for rank in ranks:
+        if rank.why and rank.mechanism is None:
+            groups.setdefault(rank.why, []).append(rank.rank)
+    return [line for why, members in groups.items() for line in _folded("  ", f"{spoken(members)}: {why}")]
+
+
 def since(ranks: Iterable[RankResult]) -> str:
     """Return for how long some ranks have been waiting."""
     times = sorted(rank.since_s for rank in ranks if rank.since_s is not None)
@@ -83,7 +92,10 @@ def _finding(finding: Finding) -> list[str]:
     text = [finding_title(finding), *_folded("  ", finding.says)]
     if finding.evidence:
         text += ["  evidence:", *(line for each in finding.evidence for line in _folded("    - ", each))]
-    text.append(f"  assumptions: {'; '.join(finding.assumptions) or 'none'}")
+    if finding.assumptions:
+        text += ["  assumptions:", *(line for each in finding.assumptions for line in _folded("    - ", each))]
+    else:
+        text.append("  assumptions: none")
     if finding.mitigations:
         text.append(f"  mitigations: {', '.join(finding.mitigations)}")
     return text

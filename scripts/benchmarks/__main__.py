@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.benchmarks import accuracy, latency
+from scripts.benchmarks import accuracy, cost, latency, lookalikes, soak
 
-BENCHMARKS = {"accuracy": accuracy, "latency": latency}
+BENCHMARKS = {"accuracy": accuracy, "cost": cost, "latency": latency, "lookalikes": lookalikes, "soak": soak}
 
 
 def main() -> int:

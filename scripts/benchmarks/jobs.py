@@ -47,7 +47,7 @@ class Subject:
             spec = LaunchSpec(
                 flavour.arguments(ranks, command, folder),
                 tag=f"bench-{os.getpid()}-{folder.name}",
-                environment={"HANGPROBE_MARKS": str(folder)},
+                environment={"HANGPROBE_MARKS": str(folder), "TMPDIR": str(folder)},
                 capture=Capture(folder / "launcher.out", folder / "launcher.err"),
             )
             return probe(spec, ends, policy, listener, folder / "record.jsonl", started=started)

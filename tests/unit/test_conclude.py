@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from hangprobe.conclude import conclude
-from hangprobe.model import Judgement, Launcher, ProcessId, RankState, RankVerdict, RankView, Tier, Verdict
+from hangprobe.evidence import Suspects
+from hangprobe.model import Judgement, Launcher, ProcessId, RankState, RankVerdict, RankView, Tier, Unreadable, Verdict
 from hangprobe.observe.sampler import Sample
 from hangprobe.policy import Policy
 from hangprobe.record import Writer
@@ -32,16 +33,18 @@ def concluded(
     status: int | None,
     ended_by: str | None,
     is_rank_gone: bool = False,
+    suspects: Suspects | None = None,
 ) -> Result:
     """Return the document about a job of two ranks."""
     watchdog = Watchdog(root=1, command=1, policy=Policy(), record=Writer(None))
     running = (rank(0),) if is_rank_gone else (rank(0), rank(1))
     watchdog.ranks = (rank(0), rank(1))
-    watchdog.sample = Sample(0.0, running, {}, {}, {}, 2, 2)
+    watchdog.sample = Sample(0.0, running, progress={}, graphs={}, tasks={}, process_count=2, thread_count=2)
     watchdog.judgement = Judgement(0.0, frozenset(), frozenset(), (verdict,))
     watchdog.findings = findings
     watchdog.history = {(finding.mechanism, finding.tier): finding for finding in findings}
     watchdog.detected_after_s = 0.5
+    watchdog.suspects = suspects or Suspects()
     watchdog.close()
     return conclude(watchdog, ("mpiexec",), status, ended_by, datetime(2026, 11, 22, tzinfo=UTC), 3.0)
 
@@ -94,3 +97,51 @@ def test_a_stall_without_a_finding_has_the_tier_stalled() -> None:
     stalled = RankVerdict(1, RankState.STALLED, "")
     result = concluded(stalled, (), None, "hangprobe")
     assert (result.verdict, result.tier) == (Verdict.STALL, Tier.STALLED)
+
+
+# Why a rank is in its state, in words.
+
+
+@pytest.mark.parametrize("state", list(RankState))
+def test_an_entry_says_why_where_no_finding_does(state: RankState) -> None:
+    verdict = RankVerdict(1, state, "waits for FLOCK, held by pid 40", hung=False)
+    result = concluded(verdict, (), None, "user")
+    is_said = state in {RankState.BLOCKED, RankState.STALLED, RankState.UNKNOWN}
+    assert result.ranks[1].why == ("waits for FLOCK, held by pid 40" if is_said else None)
+
+
+def test_of_a_rank_without_a_verdict_nothing_is_said() -> None:
+    assert concluded(HELD, (HUNG,), None, "hangprobe").ranks[0].why is None
+
+
+def test_of_a_rank_that_has_gone_nothing_is_said_any_more() -> None:
+    blocked = RankVerdict(1, RankState.BLOCKED, "pid 4 catches TERM")
+    assert concluded(blocked, (), None, "hangprobe", is_rank_gone=True).ranks[1].why is None
+    assert concluded(blocked, (), 0, "itself").ranks[1].why is None
+
+
+# Tiers.
+
+LEAK = Finding("leaked-file-lock", Tier.LEAK, False, "1", (), (), {}, "rank 1 waits")
+
+
+def test_a_leak_makes_the_tier_of_the_job_leak() -> None:
+    leaking = RankVerdict(1, RankState.LEAK, "", hung=True)
+    result = concluded(leaking, (LEAK, PARKED), None, "hangprobe")
+    assert (result.verdict, result.tier) == (Verdict.HANG, Tier.LEAK)
+    assert result.ranks[1].mechanism == "leaked-file-lock"
+
+
+def test_a_proof_beside_a_leak_makes_it_proven() -> None:
+    assert concluded(HELD, (LEAK, HUNG), None, "hangprobe").tier is Tier.PROVEN
+
+
+def test_a_leak_of_a_job_that_went_on_is_kept_as_recovered_and_is_no_bug() -> None:
+    (finding,) = concluded(WELL, (LEAK,), 0, "itself").findings
+    assert finding.recovered
+    assert "bug" not in finding.says
+
+
+def test_what_could_not_be_read_of_the_suspects_stands_in_the_document() -> None:
+    unread = Unreadable("stack of pid 4", "no answer")
+    assert concluded(HELD, (HUNG,), None, "hangprobe", suspects=Suspects(unreadable=(unread,))).unreadable == (unread,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,26 +12,126 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangprobe.errors import RecordUnreadable
-from hangprobe.evidence import Suspects
+from hangprobe.evidence import Code, Frame, Stack, Suspects
 from hangprobe.explain.findings import find
 from hangprobe.judge.verdict import judge
-from hangprobe.model import Unreadable
+from hangprobe.model import (
+    Assumption,
+    DoubleCollect,
+    Frozen,
+    Judgement,
+    Keeper,
+    Launcher,
+    Mutex,
+    ProcessId,
+    ProcessView,
+    Progress,
+    Quiet,
+    RankState,
+    RankVerdict,
+    RankView,
+    Sighting,
+    Snapshot,
+    Stdin,
+    ThreadId,
+    ThreadView,
+    Unreadable,
+    Wait,
+    WaitKind,
+)
 from hangprobe.record import End, Header, Look, Writer, decode, encode, read, write_whole
 from hangprobe.result import Result
 
 from .explain.builders import HUNG_RANKS, hung_double, lineages, locks
 from .judge.builders import WINDOW_S, but, quiet
-from .report.builders import hang
+from .report.builders import hang, leak
 
 HEADER = Header(("mpiexec", "-n", "4", "python", "app.py"), "node01", "2026-11-22T16:00:00+00:00", WINDOW_S, "0.1.0")
 
 
 def look() -> Look:
     """Return a look at two ranks in the same hang."""
-    double, suspects = hung_double(), Suspects(locks(), (), lineages(), (Unreadable("stacks", "no py-spy"),))
+    double, suspects = hung_double(), Suspects(locks(), (), lineages(), unreadable=(Unreadable("stacks", "no py-spy"),))
     judgement = judge(double, HUNG_RANKS, quiet(2.0), WINDOW_S)
     findings = find(judgement, double, HUNG_RANKS, suspects)
     return Look(judgement.at_s, double, HUNG_RANKS, quiet(2.0), suspects, judgement, findings)
+
+
+def full_look() -> Look:
+    """Return a look in which every field that a stage may fill is filled."""
+    who = ThreadId(ProcessId("node01", 10, 1), 11)
+    keeper = Keeper(who.process, ProcessId("node01", 30, 2), is_certain=False)
+    wait = Wait(
+        WaitKind.FILE_LOCK,
+        "OFD on /scratch/run.lock",
+        frozenset({who}),
+        Mutex("normal", 7),
+        frozenset({who}),
+        (keeper,),
+        (Assumption.A1, Assumption.A2),
+    )
+    seen = ThreadView(who, 1, "S", "72 ...", 7, wait, None, True, True, 100.0, 0.5, 0.75)
+    process = ProcessView(who.process, 1, "python", True, (seen,), "catches TERM", ("libmpi.so.12",))
+    unread = (Unreadable("maps", "late"),)
+    first = Snapshot("node01", 1.0, 2.0, (process,), unread, 103.0, False)
+    double = DoubleCollect(first, first.but(began_s=3.0, ended_s=4.0, alarms=True))
+    stdin = Stdin("pipe:[9]", (who.process,), "Hydra feeds rank 0 only")
+    view = RankView(1, Launcher.INTEL, who.process, who.process, (who.process,), stdin)
+    progress = {1: Progress(1, 61.0, (Quiet(who.process, 62.0),))}
+    verdict = RankVerdict(
+        1, RankState.LEAK, "kept", True, (who,), 100.0, 3.0, (who,), "a leak, not a proof", (Assumption.A1,)
+    )
+    judgement = Judgement(4.0, frozenset({who}), frozenset({who}), (verdict,))
+    stack = Stack(who, (Frame("acquire", "queue.py", 7),), "py-spy")
+    suspects = Suspects(locks(), (stack,), lineages(), (Code(who, ("libgomp.so.1",)),), unread)
+    sight = Sighting(who, "72 ...", 6, 101.0)
+    return Look(4.0, double, (view,), progress, suspects, judgement, leak().findings, (sight,))
+
+
+def test_every_field_of_every_value_survives_the_record(path: Path) -> None:
+    assert list(read(written(path, full_look(), End(leak())))) == [full_look(), End(leak())]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Wait, Keeper, ThreadView, ProcessView, Snapshot, RankView, Stdin, Progress, Quiet, RankVerdict, Suspects, Code],
+)
+def test_no_field_of_these_values_was_left_at_its_default_above(kind: type[Frozen]) -> None:
+    # so that a field that is added must be added to `full_look` too
+    values = [value for value in inside(full_look()) if type(value) is kind]
+    defaults = {field.name: field.default for field in msgspec.structs.fields(kind) if not field.required}
+    left = {name for name in defaults if all(getattr(value, name) == defaults[name] for value in values)}
+    assert values
+    assert left == set()
+
+
+def inside(value: object) -> Iterator[object]:
+    """Yield a value and everything that it holds."""
+    yield value
+    parts: Iterable[object] = ()
+    if isinstance(value, msgspec.Struct):
+        parts = (getattr(value, name) for name in value.__struct_fields__)
+    elif isinstance(value, dict):
+        parts = value.values()
+    elif isinstance(value, tuple | frozenset):
+        parts = value
+    for part in parts:
+        yield from inside(part)
+
+
+def test_a_record_of_an_earlier_version_without_the_new_fields_can_be_read(path: Path) -> None:
+    new = {"keepers", "assumes", "is_runtime_helper", "alarms", "stdin", "code"}
+    written(path, look())
+    document = without(msgspec.json.decode(path.read_bytes()), new)
+    path.write_bytes(msgspec.json.encode(document) + b"\n")
+    assert list(read(path)) == [look()]
+
+
+def without(value: object, names: set[str]) -> object:
+    """Return JSON without the members of these names."""
+    if isinstance(value, dict):
+        return {name: without(member, names) for name, member in value.items() if name not in names}
+    return [without(member, names) for member in value] if isinstance(value, list) else value
 
 
 def written(path: Path, *lines: Header | Look | End) -> Path:

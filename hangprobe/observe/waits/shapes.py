@@ -18,10 +18,16 @@ from hangprobe.model import Unreadable
 
 SYSCALLS: Mapping[str, Mapping[int, str]] = {
     "x86_64": {
+        0: "read",
+        1: "write",
         7: "poll",
+        19: "read",  # readv
+        20: "write",  # writev
         23: "select",
         35: "nanosleep",
         61: "wait4",
+        72: "fcntl",
+        73: "flock",
         202: "futex",
         230: "clock_nanosleep",
         232: "epoll_wait",
@@ -33,6 +39,12 @@ SYSCALLS: Mapping[str, Mapping[int, str]] = {
     },
     "aarch64": {
         22: "epoll_pwait",
+        25: "fcntl",
+        32: "flock",
+        63: "read",
+        64: "write",
+        65: "read",  # readv
+        66: "write",  # writev
         72: "pselect6",
         73: "ppoll",
         95: "waitid",
@@ -52,11 +64,21 @@ SLEEPS_IN: Mapping[str, tuple[str, ...]] = {
     "poll": ("poll_schedule_timeout", "do_sys_poll", "do_poll", "do_select"),
     "epoll": ("ep_poll", "do_epoll_wait"),
     "sleep": ("hrtimer_nanosleep", "do_nanosleep", "common_nsleep"),
+    # fs/pipe.c: pipe_wait until 5.4, pipe_wait_readable and pipe_wait_writable or inlined since, anon_pipe_* since 6.15
+    "pipe-read": ("pipe_read", "anon_pipe_read", "pipe_wait_readable", "pipe_wait"),
+    "pipe-write": ("pipe_write", "anon_pipe_write", "pipe_wait_writable", "pipe_wait"),
+    # fs/locks.c: flock(2) sleeps in one, fcntl(2) in the others
+    "file-lock": ("locks_lock_inode_wait", "flock_lock_inode_wait", "fcntl_setlk", "do_lock_file_wait"),
+    # net/unix/af_unix.c
+    "socket-read": ("unix_stream_read_generic", "unix_stream_data_wait"),
 }
 
 FUTEX_WAIT, FUTEX_WAIT_BITSET = 0, 9
 FUTEX_PRIVATE, FUTEX_CLOCK_REALTIME = 128, 256
 P_ALL, P_PID, P_PGID, P_PIDFD = 0, 1, 2, 3
+F_SETLKW, F_OFD_SETLKW = 7, 38
+PIDFD_LINKS = ("anon_inode:[pidfd]", "pidfd:")
+"""What `/proc/PID/fd` shows: an anonymous inode until 6.8, a file system of its own since (fs/pidfs.c)."""
 
 
 class Family(StrEnum):
@@ -67,6 +89,19 @@ class Family(StrEnum):
     POLL = "poll"
     EPOLL = "epoll"
     SLEEP = "sleep"
+    PIPE_READ = "pipe-read"
+    PIPE_WRITE = "pipe-write"
+    FILE_LOCK = "file-lock"
+    SOCKET_READ = "socket-read"
+    """Always live, for SO_RCVTIMEO cannot be seen; known because a launcher may give a socket as standard input."""
+
+
+class FileLockKind(StrEnum):
+    """The kinds of file locks, as `/proc/locks` names them."""
+
+    FLOCK = "FLOCK"
+    POSIX = "POSIX"
+    OFD = "OFDLCK"
 
 
 class Children(StrEnum):
@@ -91,6 +126,11 @@ class Shape:
     children: Children = Children.ANY
     target: int = 0
     """A child's pid, or the number of a pidfd."""
+    descriptor: int = 0
+    """The descriptor that is read, written, locked, or that is an epoll's."""
+    sets: tuple[int, ...] = ()
+    """Addresses of the three bit sets of a select, 0 for one that is not given."""
+    lock: FileLockKind | None = None
 
 
 def machine() -> str:
@@ -109,6 +149,8 @@ def shape(words: Sequence[int], wchan: str, arch: str) -> Shape | Unreadable:
     found = _DECODERS[name](words[1:7])
     if isinstance(found, Unreadable):
         return found
+    if found.family is Family.PIPE_READ and wchan.startswith(SLEEPS_IN["socket-read"]):
+        return Shape(Family.SOCKET_READ, False, descriptor=found.descriptor)
     if not wchan.startswith(SLEEPS_IN[found.family.value]):
         where = "cannot be read" if wchan in {"", "0"} else f"is {wchan}"
         return Unreadable("wchan", f"in {name}, but the kernel function it sleeps in {where}")
@@ -152,19 +194,44 @@ def _ppoll(words: Sequence[int]) -> Shape:
 
 
 def _select(words: Sequence[int]) -> Shape:
-    return Shape(Family.POLL, words[4] != 0)
+    return Shape(Family.POLL, words[4] != 0, expected=words[0] & 0xFFFFFFFF, sets=tuple(words[1:4]))
 
 
 def _pselect(words: Sequence[int]) -> Shape:
-    return Shape(Family.POLL, bool(words[4] or words[5]))
+    is_timed = bool(words[4] or words[5])
+    return Shape(Family.POLL, is_timed, expected=words[0] & 0xFFFFFFFF, sets=tuple(words[1:4]))
 
 
 def _epoll(words: Sequence[int]) -> Shape:
-    return Shape(Family.EPOLL, _signed(words[3]) >= 0)
+    return Shape(Family.EPOLL, _signed(words[3]) >= 0, descriptor=words[0] & 0xFFFFFFFF)
+
+
+def _epoll_pwait(words: Sequence[int]) -> Shape:
+    return Shape(Family.EPOLL, _signed(words[3]) >= 0 or words[4] != 0, descriptor=words[0] & 0xFFFFFFFF)
 
 
 def _epoll_pwait2(words: Sequence[int]) -> Shape:
-    return Shape(Family.EPOLL, bool(words[3] or words[4]))
+    return Shape(Family.EPOLL, bool(words[3] or words[4]), descriptor=words[0] & 0xFFFFFFFF)
+
+
+def _read(words: Sequence[int]) -> Shape:
+    return Shape(Family.PIPE_READ, False, descriptor=words[0] & 0xFFFFFFFF)
+
+
+def _write(words: Sequence[int]) -> Shape:
+    return Shape(Family.PIPE_WRITE, False, descriptor=words[0] & 0xFFFFFFFF)
+
+
+def _flock(words: Sequence[int]) -> Shape:
+    return Shape(Family.FILE_LOCK, False, descriptor=words[0] & 0xFFFFFFFF, lock=FileLockKind.FLOCK)
+
+
+def _fcntl(words: Sequence[int]) -> Shape | Unreadable:
+    kinds = {F_SETLKW: FileLockKind.POSIX, F_OFD_SETLKW: FileLockKind.OFD}
+    command = words[1] & 0xFFFFFFFF
+    if command not in kinds:
+        return Unreadable("fcntl", f"command {command} is no wait for a lock")
+    return Shape(Family.FILE_LOCK, False, descriptor=words[0] & 0xFFFFFFFF, lock=kinds[command])
 
 
 def _sleep(words: Sequence[int]) -> Shape:
@@ -185,8 +252,12 @@ _DECODERS = {
     "select": _select,
     "pselect6": _pselect,
     "epoll_wait": _epoll,
-    "epoll_pwait": _epoll,
+    "epoll_pwait": _epoll_pwait,
     "epoll_pwait2": _epoll_pwait2,
     "nanosleep": _sleep,
     "clock_nanosleep": _sleep,
+    "read": _read,
+    "write": _write,
+    "flock": _flock,
+    "fcntl": _fcntl,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hangprobe.evidence import Frame, Lineage, LockFacts, MemoryOwner, Stack
-from hangprobe.explain.rules import Case
+from hangprobe.explain.case import Case
 from hangprobe.model import (
     DoubleCollect,
     Launcher,
@@ -15,6 +15,7 @@ from hangprobe.model import (
     RankView,
     Snapshot,
     StartMethod,
+    Stdin,
     ThreadId,
     ThreadView,
     Wait,
@@ -75,12 +76,20 @@ def case(
     from_: Lineage | None = None,
     facts: LockFacts | None = None,
     at: Stack | None = None,
+    code: tuple[str, ...] = (),
+    members: tuple[ThreadView, ...] = (),
+    stdin: Stdin | None = None,
+    state: RankState = RankState.PROVEN,
 ) -> Case:
-    """Return a child of rank 1 that was forked by pid 10 and waits for a lock."""
+    """Return a child of rank 1 that was forked by pid 10 and waits for a lock.
+
+    `beside` are other threads of the child, `members` others that the rank depends on.
+    """
     view = thread(tid(CHILD), on_futex() if wait is None else wait)
     process = ProcessView(process_id(CHILD), PARENT, "python", forked, (view, *beside), None)
-    verdict = RankVerdict(1, RankState.PROVEN, "its main thread is in the knot", True, (view.id,))
-    return Case(verdict, view.id, view, process, lineage() if from_ is None else from_, facts, at)
+    verdict = RankVerdict(1, state, "its main thread is in the knot", True, (view.id,))
+    origin = lineage() if from_ is None else from_
+    return Case(verdict, view.id, view, process, origin, facts, at, code, (view, *members), stdin)
 
 
 def _rank(number: int) -> RankView:

@@ -6,11 +6,16 @@ import pytest
 
 from hangprobe.evidence import MemoryOwner
 from hangprobe.explain import rules
+from hangprobe.explain.case import Case, Cause
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
-from hangprobe.explain.rules import Case, Cause, explain
 from hangprobe.model import Mutex, StartMethod, WaitKind
 
 from .builders import CHILD, PARENT, UNKNOWN_OWNER, case, lineage, lock, on_futex, process_id, stack, thread, tid
+
+
+def explain(which: Case) -> Cause:
+    """Return what is made of a rank that depends on this thread alone."""
+    return rules.explain([which])[1]
 
 
 def named(cause: Cause | None) -> tuple[str, bool, dict[str, str]] | None:

@@ -61,7 +61,7 @@ def test_a_mutex_with_another_owner_is_another_wait() -> None:
     assert standing(but(BEFORE, wait=owned(21)), but(BEFORE, wait=owned(21))) == 1
 
 
-@pytest.mark.parametrize("field", ["is_timed", "is_poller", "last_ran_s"])
+@pytest.mark.parametrize("field", ["is_timed", "is_runtime_helper", "last_ran_s"])
 def test_what_carries_no_proof_may_differ(field: str) -> None:
     assert standing(BEFORE, but(BEFORE, **{field: 1.0 if field == "last_ran_s" else True})) == 1
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from hangprobe.model import Mutex, ThreadId, Unreadable, Wait, WaitKind
+from hangprobe.model import ThreadId, Unreadable, Wait, WaitKind
+from hangprobe.observe.holders import Holders
 from hangprobe.observe.procfs import parse_call
 from hangprobe.observe.waits import futex
 from hangprobe.observe.waits.shapes import Shape, shape
 from hangprobe.observe.world import World
 
-from .tree import ARCH, WORD, ProcTree, Thread, mutex, on_futex, working
+from .calls import WORD, Thread, on_futex, working
+from .tree import ARCH, ProcTree
 
 PARENT, CHILD, OTHER = 100, 200, 300
 ON_MUTEX = on_futex(WORD, 0x80, 2)
@@ -28,7 +30,7 @@ def resolved(
     assert isinstance(found, Shape)
     process = seen.process(pid)
     assert process is not None
-    return futex.resolve(ThreadId(process, pid), found, seen)
+    return futex.resolve(ThreadId(process, pid), found, Holders(seen))
 
 
 def waits(found: Wait | Unreadable) -> Wait:
@@ -180,140 +182,3 @@ def test_an_empty_memory_map_is_unreadable(tree: ProcTree) -> None:
     tree.add(CHILD, [shared])
     tree.write(f"{CHILD}/task/{CHILD}/maps", "")
     assert resolved(tree, shared) == Unreadable(f"{CHILD}/maps", "empty")
-
-
-# mutexes
-
-
-def test_an_errorcheck_mutex_of_another_own_thread_is_waited_for_that_thread_alone(tree: ProcTree) -> None:
-    fork(tree, ON_MUTEX, working(), working())
-    tree.remember(CHILD, WORD, mutex(CHILD + 1))
-    owner = ThreadId(tree.id(CHILD), CHILD + 1)
-    assert resolved(tree) == Wait(WaitKind.MUTEX, LOCK, frozenset({owner}), Mutex("errorcheck", CHILD + 1))
-
-
-def test_a_recursive_mutex_of_another_own_thread_is_waited_for_that_thread_alone(tree: ProcTree) -> None:
-    fork(tree, ON_MUTEX, working(), working())
-    tree.remember(CHILD, WORD, mutex(CHILD + 2, kind=1, count=1))
-    owner = ThreadId(tree.id(CHILD), CHILD + 2)
-    assert resolved(tree) == Wait(WaitKind.MUTEX, LOCK, frozenset({owner}), Mutex("recursive", CHILD + 2))
-
-
-@pytest.mark.parametrize(("kind", "name"), [(0, "normal"), (3, "adaptive"), (0x100, "normal")])
-def test_a_normal_mutex_may_be_unlocked_by_any_thread(tree: ProcTree, kind: int, name: str) -> None:
-    fork(tree, ON_MUTEX, working(), working())
-    tree.remember(CHILD, WORD, mutex(CHILD + 1, kind=kind))
-    found = waits(resolved(tree))
-    assert (found.kind, tids(found)) == (WaitKind.FUTEX_PRIVATE, {CHILD + 1, CHILD + 2})
-    assert found.mutex == Mutex(name, CHILD + 1)
-
-
-@pytest.mark.parametrize("owner", [PARENT, PARENT + 1])
-def test_a_mutex_of_a_thread_of_the_fork_parent_is_unlocked_by_nobody(tree: ProcTree, owner: int) -> None:
-    fork(tree, ON_MUTEX, working())
-    tree.remember(CHILD, WORD, mutex(owner))
-    assert resolved(tree) == Wait(WaitKind.MUTEX, LOCK, frozenset(), Mutex("errorcheck", owner))
-
-
-def test_a_mutex_of_a_thread_of_the_fork_grandparent_is_unlocked_by_nobody(tree: ProcTree) -> None:
-    tree.add(OTHER, [working(), working()])
-    tree.add(PARENT, [working()], parent=OTHER, is_forked=True)
-    tree.add(CHILD, [ON_MUTEX, working()], parent=PARENT, is_forked=True)
-    tree.remember(CHILD, WORD, mutex(OTHER + 1))
-    assert tids(resolved(tree)) == set()
-
-
-def test_an_ancestor_behind_an_exec_is_no_fork_ancestor(tree: ProcTree) -> None:
-    tree.add(OTHER, [working(), working()])
-    tree.add(PARENT, [working()], parent=OTHER, is_forked=False)
-    tree.add(CHILD, [ON_MUTEX, working()], parent=PARENT, is_forked=True)
-    tree.remember(CHILD, WORD, mutex(OTHER + 1))
-    assert tids(resolved(tree)) == {CHILD + 1}
-
-
-def test_who_adopted_an_orphan_is_no_fork_ancestor(tree: ProcTree) -> None:
-    tree.add(PARENT, [working(), working()], is_forked=True, stack=1)
-    tree.add(CHILD, [ON_MUTEX, working()], parent=PARENT, is_forked=True, stack=2)
-    tree.remember(CHILD, WORD, mutex(PARENT + 1))
-    assert tids(resolved(tree)) == {CHILD + 1}
-
-
-def test_a_mutex_whose_owner_is_nowhere_may_be_unlocked_by_any_thread(tree: ProcTree) -> None:
-    fork(tree, ON_MUTEX, working())
-    tree.remember(CHILD, WORD, mutex(4_000_000))
-    assert tids(resolved(tree)) == {CHILD + 1}
-
-
-def test_a_normal_mutex_of_a_thread_of_the_fork_parent_still_has_the_other_threads(tree: ProcTree) -> None:
-    fork(tree, ON_MUTEX, working())
-    tree.remember(CHILD, WORD, mutex(PARENT, kind=0))
-    found = waits(resolved(tree))
-    assert (found.kind, tids(found), found.mutex) == (
-        WaitKind.FUTEX_PRIVATE,
-        {CHILD + 1},
-        Mutex("normal", PARENT),
-    )
-
-
-def test_a_mutex_held_by_the_waiting_thread_itself_narrows_nothing(tree: ProcTree) -> None:
-    fork(tree, ON_MUTEX, working())
-    tree.remember(CHILD, WORD, mutex(CHILD))
-    assert tids(resolved(tree)) == {CHILD + 1}
-
-
-def test_a_robust_mutex_is_taken_for_a_plain_futex(tree: ProcTree) -> None:
-    fork(tree, ON_MUTEX, working(), working())
-    tree.remember(CHILD, WORD, mutex(CHILD + 1, kind=0x12))
-    found = waits(resolved(tree))
-    assert (tids(found), found.mutex) == ({CHILD + 1, CHILD + 2}, None)
-
-
-NO_MUTEX = {
-    "lock word of an uncontended mutex": mutex(PARENT, lock=1),
-    "owner 0": mutex(0),
-    "owner beyond every TID": mutex(1 << 22),
-    "owner of garbage": mutex(0xDEADBEEF),
-    "no users": mutex(PARENT, users=0),
-    "count of a mutex that is not recursive": mutex(PARENT, count=1),
-    "recursive without a count": mutex(PARENT, kind=1),
-    "priority inheritance": mutex(PARENT, kind=0x22),
-    "priority protection": mutex(PARENT, kind=0x42),
-    "process-shared": mutex(PARENT, kind=0x82),
-    "no kind at all": mutex(PARENT, kind=77),
-    "negative kind": mutex(PARENT, kind=-1),
-    "end of the mapping": mutex(PARENT)[:12],
-}
-
-
-@pytest.mark.parametrize("what", NO_MUTEX)
-def test_what_does_not_fit_in_every_field_is_no_mutex(tree: ProcTree, what: str) -> None:
-    fork(tree, ON_MUTEX, working())
-    tree.remember(CHILD, WORD, NO_MUTEX[what])
-    assert resolved(tree) == Wait(WaitKind.FUTEX_PRIVATE, LOCK, frozenset({ThreadId(tree.id(CHILD), CHILD + 1)}))
-
-
-def test_memory_that_cannot_be_read_holds_no_mutex(tree: ProcTree) -> None:
-    fork(tree, ON_MUTEX)
-    assert waits(resolved(tree)).mutex is None
-
-
-def test_tids_below_another_pid_namespace_name_no_mutex(tree: ProcTree) -> None:
-    tree.add(PARENT, [working(), working()])
-    tree.add(CHILD, [ON_MUTEX, working()], parent=PARENT, is_forked=True, namespaces=f"{CHILD}\t1")
-    tree.remember(CHILD, WORD, mutex(PARENT))
-    found = waits(resolved(tree))
-    assert (found.mutex, tids(found)) == (None, {CHILD + 1})
-
-
-@pytest.mark.parametrize("thread", [on_futex(WORD, 0x80, 1), on_futex(WORD, 0x189, 0), on_futex(WORD, 0x0, 2)])
-def test_another_expected_value_or_a_shared_operation_is_no_mutex(tree: ProcTree, thread: Thread) -> None:
-    fork(tree, thread)
-    tree.remember(CHILD, WORD, mutex(PARENT))
-    assert waits(resolved(tree, thread)).mutex is None
-
-
-@pytest.mark.parametrize("address", [0, 1 << 63, (1 << 64) - 1])
-def test_an_address_that_cannot_be_read_is_no_error(tree: ProcTree, address: int) -> None:
-    fork(tree, on_futex(address, 0x80, 2))
-    tree.remember(CHILD, WORD, mutex(PARENT))
-    assert waits(resolved(tree, on_futex(address, 0x80, 2))).mutex is None

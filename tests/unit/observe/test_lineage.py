@@ -7,7 +7,8 @@ import pytest
 from hangprobe.model import StartMethod, Unreadable
 from hangprobe.observe.lineage import lineage, start_method
 
-from .tree import ProcTree, working
+from .calls import working
+from .tree import ProcTree
 
 PARENT, CHILD = 100, 200
 SERVER = ("python", "-c", "from multiprocessing.forkserver import main; main(5, 6)")

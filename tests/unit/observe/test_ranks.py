@@ -9,7 +9,8 @@ from hangprobe.model import Launcher, ProcessId, RankView
 from hangprobe.observe.ranks import Marker, Relative, attribute, marker
 from hangprobe.observe.waits.shapes import SYSCALLS, machine
 
-from .tree import ProcTree, Thread, call, in_epoll, working
+from .calls import Thread, call, in_epoll, working
+from .tree import ProcTree
 
 MPIEXEC, PROXY = 10, 11
 WAIT4 = next((number for number, name in SYSCALLS.get(machine(), {}).items() if name == "wait4"), 61)

@@ -1,59 +1,17 @@
-"""The steady state of a watch: what ran since the last look, and what could be a knot by that much."""
+"""The steady state of a watch: what ran since the last look, what came and what went."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
-from hangprobe.judge.knot import knot
 from hangprobe.model import Launcher
-from hangprobe.observe.sampler import Sample, Sampler
+from hangprobe.observe.sampler import Sampler
 
-from .tree import ARCH, HOST, ProcTree, Thread, asleep, in_epoll, in_poll, in_wait4, on_futex, with_stat_field, working
-
-ROOT, RANK, CHILD, OTHER = 100, 200, 300, 400
-
-
-@pytest.fixture
-def sampler(tree: ProcTree) -> Iterator[Sampler]:
-    """Return a sampler below process 100, with the x86-64 numbers of the synthetic tree."""
-    tree.add(ROOT, [working()], comm="guardian")
-    made = Sampler(tree.reader(), HOST, ROOT, RANK, own={})
-    made.arch = ARCH
-    yield made
-    made.close()
-
-
-def children(tree: ProcTree, pid: int, *pids: int) -> None:
-    tree.write(f"{pid}/task/{pid}/children", " ".join(map(str, pids)) + " ")
-
-
-def rank(tree: ProcTree, *threads: Thread) -> None:
-    """Put a rank below the root."""
-    tree.add(RANK, threads or [working()], parent=ROOT, environment={"PMI_RANK": "1"})
-    children(tree, ROOT, RANK)
-
-
-def fork(tree: ProcTree, *threads: Thread, pid: int = CHILD, parent: int = RANK) -> None:
-    tree.add(pid, threads, parent=parent, is_forked=True, environment={"PMI_RANK": "1"})
-
-
-def ran(tree: ProcTree, pid: int, count: int, tid: int | None = None) -> None:
-    """Let a thread have run."""
-    tree.write(f"{pid}/task/{tid or pid}/schedstat", f"831801 0 {count}\n")
-
-
-def graph(sample: Sample) -> dict[tuple[int, int], set[tuple[int, int]]]:
-    return {task: set(wakers) for task, wakers in sample.wakers.items()}
-
-
-def settled(sampler: Sampler) -> Sample:
-    """Return the second look: who has not run since the first is asleep."""
-    sampler.sample(0.0)
-    return sampler.sample(1.0)
-
+from .calls import Thread, in_wait4, on_futex, working
+from .sampled import CHILD, RANK, ROOT, children, fork, narrow, ran, rank, run_counts, settled
+from .tree import ProcTree, with_stat_field
 
 # ranks and progress
 
@@ -68,7 +26,7 @@ def test_ranks_are_known_from_the_first_look(tree: ProcTree, sampler: Sampler) -
 
 def test_the_root_is_no_part_of_the_job(tree: ProcTree, sampler: Sampler) -> None:
     rank(tree)
-    assert set(sampler.sample(0.0).run_counts) == {(RANK, RANK)}
+    assert set(run_counts(sampler.sample(0.0))) == {(RANK, RANK)}
 
 
 def test_a_tree_of_which_no_thread_ran_is_quiet_since_the_last_one_did(tree: ProcTree, sampler: Sampler) -> None:
@@ -91,85 +49,7 @@ def test_one_thread_that_ran_moves_the_whole_rank_tree(tree: ProcTree, sampler: 
 
 def test_the_run_counts_are_those_of_schedstat(tree: ProcTree, sampler: Sampler) -> None:
     rank(tree, Thread(runs=5), Thread(runs=6))
-    assert sampler.sample(0.0).run_counts == {(RANK, RANK): 5, (RANK, RANK + 1): 6}
-
-
-# who could be in a knot
-
-
-def test_a_thread_that_has_only_just_been_met_is_no_candidate(tree: ProcTree, sampler: Sampler) -> None:
-    rank(tree, on_futex())
-    assert sampler.sample(0.0).wakers == {}
-
-
-def test_threads_on_private_futexes_are_woken_by_their_own_process(tree: ProcTree, sampler: Sampler) -> None:
-    rank(tree, on_futex(), on_futex(), working())
-    assert graph(settled(sampler)) == {
-        (RANK, RANK): {(RANK, RANK + 1), (RANK, RANK + 2)},
-        (RANK, RANK + 1): {(RANK, RANK), (RANK, RANK + 2)},
-    }
-
-
-def test_a_parent_in_wait4_is_woken_by_its_child(tree: ProcTree, sampler: Sampler) -> None:
-    rank(tree, in_wait4(CHILD))
-    fork(tree, on_futex())
-    children(tree, RANK, CHILD)
-    sample = settled(sampler)
-    assert graph(sample) == {(RANK, RANK): {(CHILD, CHILD)}, (CHILD, CHILD): set()}
-    assert knot(sample.wakers) == {(RANK, RANK), (CHILD, CHILD)}
-
-
-def test_whoever_waits_for_any_of_several_children_is_a_candidate_by_the_quietest(
-    tree: ProcTree, sampler: Sampler
-) -> None:
-    rank(tree, in_wait4(-1))
-    fork(tree, working())
-    fork(tree, on_futex(), pid=OTHER)
-    children(tree, RANK, CHILD, OTHER)
-    sampler.sample(0.0)
-    ran(tree, CHILD, 8)
-    assert graph(sampler.sample(1.0))[RANK, RANK] == {(OTHER, OTHER)}
-
-
-@pytest.mark.parametrize("main", [in_wait4(-1), in_wait4(CHILD), in_poll(1)], ids=["any", "one", "poll"])
-def test_a_wait_for_children_where_none_is_known_is_no_candidate(
-    tree: ProcTree, sampler: Sampler, main: Thread
-) -> None:
-    rank(tree, main)
-    assert settled(sampler).wakers == {}
-
-
-@pytest.mark.parametrize(
-    "thread",
-    [
-        asleep(),
-        on_futex(timeout=0x7FFE0000),
-        in_epoll(),
-        working(),
-        in_poll(1, timeout=5),
-        Thread(on_futex().syscall, "0"),
-    ],
-    ids=["sleep", "timed futex", "epoll", "running", "timed poll", "elsewhere"],
-)
-def test_a_thread_that_can_wake_by_itself_is_no_candidate(tree: ProcTree, sampler: Sampler, thread: Thread) -> None:
-    rank(tree, thread)
-    assert settled(sampler).wakers == {}
-
-
-def test_a_thread_that_ran_is_no_candidate_until_it_sleeps_again(tree: ProcTree, sampler: Sampler) -> None:
-    rank(tree, on_futex())
-    assert settled(sampler).wakers
-    ran(tree, RANK, 8)
-    assert sampler.sample(2.0).wakers == {}
-    assert sampler.sample(3.0).wakers
-
-
-def test_the_call_of_a_thread_is_read_anew_for_each_sleep(tree: ProcTree, sampler: Sampler) -> None:
-    rank(tree, on_futex())
-    assert settled(sampler).wakers
-    tree.thread(RANK, RANK, Thread(asleep().syscall, asleep().wchan, runs=8))
-    sampler.sample(2.0)
-    assert sampler.sample(3.0).wakers == {}
+    assert run_counts(sampler.sample(0.0)) == {(RANK, RANK): 5, (RANK, RANK + 1): 6}
 
 
 # what comes and goes
@@ -215,7 +95,7 @@ def test_a_thread_that_has_ended_is_forgotten_and_has_moved_its_rank(tree: ProcT
         file.rmdir() if file.is_dir() else file.unlink()
     (tree.root / f"{RANK}/task/{RANK + 1}").rmdir()
     sample = sampler.sample(2.0)
-    assert (set(sample.run_counts), sample.progress[1].quiet_s) == ({(RANK, RANK)}, 0.0)
+    assert (set(run_counts(sample)), sample.progress[1].quiet_s) == ({(RANK, RANK)}, 0.0)
 
 
 def test_a_process_that_has_gone_is_forgotten(tree: ProcTree, sampler: Sampler) -> None:
@@ -327,6 +207,6 @@ def test_without_free_descriptors_files_are_opened_for_each_look(tree: ProcTree,
     sampler._free = 1
     rank(tree, on_futex(), on_futex())
     sample = settled(sampler)
-    assert (open_below(tree), set(sample.wakers)) == (1, {(RANK, RANK), (RANK, RANK + 1)})
+    assert (open_below(tree), set(narrow(sample))) == (1, {(RANK, RANK), (RANK, RANK + 1)})
     ran(tree, RANK, 8, RANK + 1)
-    assert set(sampler.sample(2.0).wakers) == {(RANK, RANK)}
+    assert set(narrow(sampler.sample(2.0))) == {(RANK, RANK)}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.model import Unreadable
-from hangprobe.observe.waits.shapes import SLEEPS_IN, SYSCALLS, Children, Family, Shape, shape
+from hangprobe.observe.waits.shapes import SLEEPS_IN, SYSCALLS, Children, Family, FileLockKind, Shape, shape
 
 NUMBERS = {
     "x86_64": {"poll": 7, "select": 23, "nanosleep": 35, "wait4": 61, "futex": 202, "clock_nanosleep": 230}
-    | {"epoll_wait": 232, "waitid": 247, "pselect6": 270, "ppoll": 271, "epoll_pwait": 281, "epoll_pwait2": 441},
+    | {"epoll_wait": 232, "waitid": 247, "pselect6": 270, "ppoll": 271, "epoll_pwait": 281, "epoll_pwait2": 441}
+    | {"read": 0, "write": 1, "readv": 19, "writev": 20, "fcntl": 72, "flock": 73},
     "aarch64": {"epoll_pwait": 22, "pselect6": 72, "ppoll": 73, "waitid": 95, "futex": 98, "nanosleep": 101}
-    | {"clock_nanosleep": 115, "wait4": 260, "epoll_pwait2": 441},
+    | {"clock_nanosleep": 115, "wait4": 260, "epoll_pwait2": 441}
+    | {"read": 63, "write": 64, "readv": 65, "writev": 66, "fcntl": 25, "flock": 32},
 }
 """arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h, typed in a second time."""
 WHERE = {
@@ -27,7 +29,15 @@ WHERE = {
     "epoll_wait": "ep_poll",
     "epoll_pwait": "ep_poll",
     "epoll_pwait2": "ep_poll",
+    "read": "pipe_read",
+    "readv": "pipe_read",
+    "write": "pipe_write",
+    "writev": "pipe_write",
+    "fcntl": "fcntl_setlk",
+    "flock": "locks_lock_inode_wait",
 }
+CALLED = {"readv": "read", "writev": "write"}
+ARGUMENTS = {"fcntl": (3, 7)}
 MINUS_ONE_32, MINUS_ONE_64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 BOTH = pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 
@@ -44,7 +54,9 @@ def known(name: str, *arguments: int, arch: str = "x86_64", wchan: str | None = 
 
 
 def test_the_tables_hold_exactly_these_numbers() -> None:
-    assert {arch: {name: number for number, name in table.items()} for arch, table in SYSCALLS.items()} == NUMBERS
+    assert {
+        arch: {number: CALLED.get(name, name) for name, number in table.items()} for arch, table in NUMBERS.items()
+    } == SYSCALLS
 
 
 # futex
@@ -138,13 +150,17 @@ def test_ppoll_is_timed_by_a_time_out_or_a_signal_mask(arch: str, time: int, mas
 
 @pytest.mark.parametrize(("time", "is_timed"), [(0, False), (0x7FF0, True)])
 def test_select_is_timed_by_its_time_out(time: int, is_timed: bool) -> None:
-    assert known("select", 5, 0x5000, 0, 0, time) == Shape(Family.POLL, is_timed)
+    assert known("select", 5, 0x5000, 0, 0x6000, time) == Shape(
+        Family.POLL, is_timed, expected=5, sets=(0x5000, 0, 0x6000)
+    )
 
 
 @BOTH
 @pytest.mark.parametrize(("time", "mask", "is_timed"), [(0, 0, False), (0x7FF0, 0, True), (0, 0x7FF0, True)])
 def test_pselect_is_timed_by_a_time_out_or_a_signal_mask(arch: str, time: int, mask: int, is_timed: bool) -> None:
-    assert known("pselect6", 5, 0x5000, 0, 0, time, mask, arch=arch) == Shape(Family.POLL, is_timed)
+    assert known("pselect6", 5, 0x5000, 0, 0, time, mask, arch=arch) == Shape(
+        Family.POLL, is_timed, expected=5, sets=(0x5000, 0, 0)
+    )
 
 
 @pytest.mark.parametrize("name", ["epoll_wait", "epoll_pwait"])
@@ -152,7 +168,15 @@ def test_pselect_is_timed_by_a_time_out_or_a_signal_mask(arch: str, time: int, m
     ("timeout", "is_timed"), [(MINUS_ONE_32, False), (MINUS_ONE_64, False), (0, True), (250, True)]
 )
 def test_epoll_is_timed_unless_its_time_out_is_negative(name: str, timeout: int, is_timed: bool) -> None:
-    assert known(name, 3, 0x5000, 16, timeout) == Shape(Family.EPOLL, is_timed)
+    assert known(name, 3, 0x5000, 16, timeout) == Shape(Family.EPOLL, is_timed, descriptor=3)
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["epoll_pwait", "epoll_pwait2"])
+def test_an_epoll_with_a_signal_mask_waits_for_signals_too(arch: str, name: str) -> None:
+    no_end = MINUS_ONE_32 if name == "epoll_pwait" else 0
+    assert not known(name, 3, 0x5000, 16, no_end, 0, arch=arch).is_timed
+    assert known(name, 3, 0x5000, 16, no_end, 0x7FF0, arch=arch).is_timed
 
 
 @BOTH
@@ -167,12 +191,56 @@ def test_a_sleep_is_always_timed(arch: str, name: str) -> None:
     assert known(name, arch=arch) == Shape(Family.SLEEP, True)
 
 
+# pipes, sockets and files
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("read", Family.PIPE_READ),
+        ("readv", Family.PIPE_READ),
+        ("write", Family.PIPE_WRITE),
+        ("writev", Family.PIPE_WRITE),
+    ],
+)
+def test_a_read_or_write_of_a_pipe_names_its_descriptor(arch: str, name: str, family: Family) -> None:
+    assert known(name, 0xABCD_0000_0005, 0x5000, 1, arch=arch) == Shape(family, False, descriptor=5)
+
+
+@pytest.mark.parametrize("wchan", ["unix_stream_read_generic", "unix_stream_data_wait"])
+def test_a_read_that_sleeps_in_a_unix_socket_is_one_of_a_socket(wchan: str) -> None:
+    assert known("read", 5, 0x5000, 1, wchan=wchan) == Shape(Family.SOCKET_READ, False, descriptor=5)
+
+
+@pytest.mark.parametrize("wchan", ["sk_wait_data", "n_tty_read", "eventfd_read", "folio_wait_bit_common", "wait_woken"])
+def test_a_read_of_anything_else_is_unreadable(wchan: str) -> None:
+    assert isinstance(seen("read", 5, 0x5000, 1, wchan=wchan), Unreadable)
+
+
+@BOTH
+def test_a_lock_on_a_file_by_flock(arch: str) -> None:
+    assert known("flock", 5, 2, arch=arch) == Shape(Family.FILE_LOCK, False, descriptor=5, lock=FileLockKind.FLOCK)
+
+
+@BOTH
+@pytest.mark.parametrize(("command", "kind"), [(7, FileLockKind.POSIX), (38, FileLockKind.OFD)])
+def test_a_lock_on_a_file_by_fcntl(arch: str, command: int, kind: FileLockKind) -> None:
+    found = known("fcntl", 5, command, 0x5000, arch=arch)
+    assert found == Shape(Family.FILE_LOCK, False, descriptor=5, lock=kind)
+
+
+@pytest.mark.parametrize("command", [0, 1, 4, 5, 6, 8, 36, 37, 1024, 1031])
+def test_any_other_command_of_fcntl_is_unreadable(command: int) -> None:
+    assert isinstance(seen("fcntl", 5, command), Unreadable)
+
+
 # what is not in the tables
 
 
-@pytest.mark.parametrize("number", [0, 1, 45, 219, 128, -1, 999, 202 | 0x40000000])
+@pytest.mark.parametrize("number", [2, 3, 45, 219, 128, -1, 999, 202 | 0x40000000])
 def test_a_call_that_is_not_in_the_table_is_unreadable(number: int) -> None:
-    # read, write, recvfrom, restart_syscall, rt_sigtimedwait, none, unknown, x32's futex
+    # open, close, recvfrom, restart_syscall, rt_sigtimedwait, none, unknown, x32's futex
     assert isinstance(shape((number, *[0] * 8), "futex_do_wait", "x86_64"), Unreadable)
 
 
@@ -192,17 +260,21 @@ def test_the_number_of_one_machine_says_nothing_on_another() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NUMBERS["x86_64"]))
-@pytest.mark.parametrize("wchan", ["get_signal", "do_freezer_trap", "pipe_read", "0", "", "ptrace_stop", "_futex_wait"])
+@pytest.mark.parametrize("wchan", ["get_signal", "do_freezer_trap", "", "0", "ptrace_stop", "_futex_wait"])
 def test_a_thread_that_sleeps_elsewhere_than_in_its_call_is_unreadable(name: str, wchan: str) -> None:
-    assert isinstance(seen(name, 0x5000, 0x80, wchan=wchan), Unreadable)
+    assert isinstance(seen(name, *ARGUMENTS.get(name, (0x5000, 0x80)), wchan=wchan), Unreadable)
 
 
 @pytest.mark.parametrize("name", sorted(NUMBERS["x86_64"]))
 @pytest.mark.parametrize("other", sorted(SLEEPS_IN))
 def test_the_place_of_another_family_does_not_fit(name: str, other: str) -> None:
-    own = next(family for family, names in SLEEPS_IN.items() if WHERE[name].startswith(names))
+    own = {family for family, names in SLEEPS_IN.items() if WHERE[name].startswith(names)}
+    if name in {"read", "readv"}:
+        own.add("socket-read")
+    common = {wchan for family in own for wchan in SLEEPS_IN[family]}
     for wchan in SLEEPS_IN[other]:
-        assert isinstance(seen(name, 1, 0x80, wchan=wchan), Shape) is (own == other)
+        fits = wchan.startswith(tuple(common))
+        assert isinstance(seen(name, *ARGUMENTS.get(name, (1, 0x80)), wchan=wchan), Shape) is fits
 
 
 @pytest.mark.parametrize("wchan", ["futex_wait_queue_me", "futex_wait_queue", "futex_do_wait"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hangprobe.model import Unreadable
-from hangprobe.observe.procfs import parse_maps
+from hangprobe.observe.procfs import mapped_names
 from hangprobe.observe.signals import reason, runtimes, signal_name
 
 from .tree import HEAP, LIBPYTHON, ProcTree
@@ -172,14 +171,17 @@ def test_a_kernel_that_shows_no_timers_is_no_reason_to_doubt(tree: ProcTree) -> 
 
 def test_the_mpi_runtimes_of_a_process_are_those_it_maps() -> None:
     names = ["libmpi.so.12.5.2", "libucp.so.0", "libfabric.so.1", "libpmix.so.2", "libc.so.6", "libmpiwrap.so"]
-    mappings, _ = parse_maps("\n".join(mapped(*names)))
-    assert runtimes(tuple(mappings)) == ("libfabric.so.1", "libmpi.so.12.5.2", "libpmix.so.2", "libucp.so.0")
+    assert runtimes(mapped_names("\n".join(mapped(*names)))) == (
+        "libfabric.so.1",
+        "libmpi.so.12.5.2",
+        "libpmix.so.2",
+        "libucp.so.0",
+    )
 
 
 def test_a_map_without_a_runtime_or_none_at_all_shows_none() -> None:
-    mappings, _ = parse_maps("\n".join([HEAP, LIBPYTHON]))
-    assert runtimes(tuple(mappings)) == ()
-    assert runtimes(Unreadable("maps", "gone")) == ()
+    assert runtimes(mapped_names("\n".join([HEAP, LIBPYTHON]))) == ()
+    assert runtimes(()) == ()
 
 
 def test_signals_have_short_names_where_they_have_one() -> None:

@@ -20,7 +20,8 @@ from hangprobe.model import DoubleCollect, ProcessId, RankState, ThreadId
 from hangprobe.observe.snapshot import collect, double_collect
 from hangprobe.observe.world import World
 
-from .tree import ProcTree, Thread, in_wait4, on_futex, with_stat_field, with_status_line, working
+from .calls import Thread, in_wait4, on_futex, working
+from .tree import ProcTree, with_stat_field, with_status_line
 
 PARENT, CHILD, SHELL, SLEEP = 12839, 12842, 12840, 12841
 TRUTH = {PARENT, CHILD}
@@ -154,7 +155,7 @@ WORDS = [
     *("", "x", "0", "1", "-1", "2", "7", "64", "61", "202", "230", "S", "R", "Z", "T", "0x0", "0x189", "0x80"),
     *("futex_do_wait", "do_wait", "get_signal", "hrtimer_nanosleep", "ffffffffffffffff", "18446744073709551615"),
     *(str(pid) for pid in (PARENT, CHILD, SHELL, SLEEP)),
-    *("9" * 30, "9" * 5000, "\ufffd", "a b", "\n"),
+    *("9" * 30, "f" * 5000, "\ufffd", "a b", "\n"),
 ]
 
 

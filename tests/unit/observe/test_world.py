@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.model import ProcessId, ThreadId, Unreadable
-from hangprobe.observe.world import World
+from hangprobe.observe.world import Scope, World
 
-from .tree import ARCH, HOST, ProcTree, Thread, in_wait4, on_futex, working
+from .calls import Thread, in_wait4, on_futex, working
+from .opened import reads
+from .tree import ARCH, HEAP, HOST, LIBPYTHON, ProcTree
 
 GRAND, PARENT, CHILD, OTHER = 50, 100, 200, 300
 
@@ -131,3 +133,136 @@ def test_kernel_threads_share_nobodys_memory(tree: ProcTree) -> None:
     words[6] = str(0x200040)
     tree.write(f"{OTHER}/stat", f"{head}) {' '.join(words)}\n")
     assert tree.scanned({frozenset({PARENT, OTHER}): True}).sharers(PARENT) == []
+
+
+# what belongs to the job
+
+
+def test_the_job_is_its_root_and_everything_below(tree: ProcTree) -> None:
+    world = family(tree)
+    world.scope = Scope(ProcessId(HOST, PARENT, 1000 + PARENT))
+    assert [pid for pid in (GRAND, PARENT, CHILD, OTHER) if world.is_in_scope(pid)] == [PARENT, CHILD, OTHER]
+
+
+def test_nothing_belongs_to_a_job_whose_root_is_another_process_by_now(tree: ProcTree) -> None:
+    world = family(tree)
+    world.scope = Scope(ProcessId(HOST, PARENT, 1))
+    assert not any(world.is_in_scope(pid) for pid in (GRAND, PARENT, CHILD, OTHER))
+    world.scope = None
+    assert not world.is_in_scope(PARENT)
+
+
+def test_fork_ancestors_are_those_from_which_it_descends_by_fork_alone(tree: ProcTree) -> None:
+    tree.add(GRAND)
+    tree.add(PARENT, parent=GRAND, is_forked=True)
+    tree.add(CHILD, parent=PARENT, is_forked=True)
+    tree.add(OTHER, parent=CHILD)
+    world = tree.scanned()
+    assert (world.fork_ancestors(CHILD), world.fork_ancestors(OTHER)) == ([PARENT, GRAND], [])
+
+
+def test_a_circle_of_fork_parents_is_no_endless_walk(tree: ProcTree) -> None:
+    tree.add(PARENT, parent=CHILD, is_forked=True, stack=5)
+    tree.add(CHILD, parent=PARENT, is_forked=True, stack=5)
+    assert tree.scanned().fork_ancestors(PARENT) == [CHILD, PARENT]
+
+
+# numbers in PID namespaces
+
+
+def test_a_thread_has_a_number_in_each_namespace(tree: ProcTree) -> None:
+    tree.add(PARENT, [working(), working()], namespaces="100\t1", task_pids={PARENT + 1: "101\t2"})
+    assert tree.scanned().task_pids(PARENT, PARENT + 1) == (101, 2)
+
+
+def test_in_the_outermost_namespace_a_thread_has_the_number_of_this_proc(tree: ProcTree) -> None:
+    tree.add(PARENT, [working(), working()])
+    assert tree.scanned().task_pids(PARENT, PARENT + 1) == (PARENT + 1,)
+
+
+@pytest.mark.parametrize("path", [f"{PARENT}/status", f"{PARENT}/task/{PARENT}/status"])
+def test_a_thread_whose_numbers_cannot_be_read_has_none(tree: ProcTree, path: str) -> None:
+    tree.add(PARENT, namespaces="100\t1")
+    tree.refuse(path)
+    assert isinstance(tree.scanned().task_pids(PARENT, PARENT), Unreadable)
+
+
+# what need not be read again
+
+
+def test_the_names_of_mapped_files_last_while_the_memory_has_the_same_size(tree: ProcTree) -> None:
+    tree.add(PARENT)
+    first, second = tree.scanned(), tree.scanned()
+    second.lasting = first.lasting
+    assert first.names(PARENT) == {"libpython3.11.so.1.0"}
+    tree.write(f"{PARENT}/task/{PARENT}/maps", f"{HEAP}\n")
+    assert second.names(PARENT) == first.names(PARENT)
+
+
+@pytest.mark.parametrize("change", [{"vsize": 5}, {"stack": 5}, {"start": 5}])
+def test_they_are_read_again_when_the_memory_or_the_program_is_another(tree: ProcTree, change: dict[str, int]) -> None:
+    tree.add(PARENT)
+    first = tree.scanned()
+    first.names(PARENT)
+    tree.remove(PARENT)
+    tree.add(
+        PARENT, maps=[HEAP], vsize=change.get("vsize", 12_943_360), stack=change.get("stack"), start=change.get("start")
+    )
+    second = tree.scanned()
+    second.lasting = first.lasting
+    assert second.names(PARENT) == frozenset()
+
+
+def test_a_map_that_could_not_be_read_is_asked_for_again(tree: ProcTree) -> None:
+    tree.add(PARENT, maps=[LIBPYTHON])
+    tree.refuse(f"{PARENT}/task/{PARENT}/maps")
+    first = tree.scanned()
+    assert first.names(PARENT) == frozenset()
+    tree.failing.clear()
+    second = tree.scanned()
+    second.lasting = first.lasting
+    assert second.names(PARENT) == {"libpython3.11.so.1.0"}
+
+
+def test_the_word_size_is_read_again_after_an_exec(tree: ProcTree) -> None:
+    tree.add(PARENT)
+    first = tree.scanned()
+    assert first.word_size(PARENT) == 8
+    tree.remove(PARENT)
+    tree.add(PARENT, is_64_bit=False, stack=5)
+    second = tree.scanned()
+    second.lasting = first.lasting
+    assert second.word_size(PARENT) == 4
+
+
+# the list of processes
+
+
+def test_a_process_of_which_not_even_stat_may_be_read_is_remembered(tree: ProcTree) -> None:
+    tree.add(PARENT)
+    tree.add(CHILD)
+    tree.refuse(str(CHILD))
+    world = tree.scanned()
+    assert (world.refused, world.is_settled, world.process(CHILD)) == ({CHILD}, True, None)
+
+
+def test_hangprobes_own_descriptors_are_those_of_self(tree: ProcTree) -> None:
+    tree.links("self", {0: reads(7), 1: "/dev/null"})
+    assert sorted(tree.scanned().own_links()) == ["/dev/null", "pipe:[7]"]
+    tree.refuse("self/fd")
+    assert tree.scanned().own_links() == []
+
+
+@pytest.mark.parametrize("stack", [3, 0])
+def test_who_may_share_a_memory_is_asked_by_the_start_of_the_stack(tree: ProcTree, stack: int) -> None:
+    tree.add(PARENT, [on_futex()], is_forked=True, stack=3)
+    tree.add(CHILD, is_forked=True, stack=stack)
+    tree.add(OTHER, is_forked=True, stack=4)
+    asked = {frozenset({PARENT, CHILD}): True, frozenset({PARENT, OTHER}): True}
+    assert tree.scanned(asked).sharers(PARENT) == [CHILD]
+
+
+def test_a_process_whose_own_stack_is_hidden_may_share_with_everybody(tree: ProcTree) -> None:
+    tree.add(PARENT, [on_futex()], is_forked=True, stack=0)
+    tree.add(OTHER, is_forked=True, stack=4)
+    assert tree.scanned({frozenset({PARENT, OTHER}): True}).sharers(PARENT) == [OTHER]

@@ -5,22 +5,24 @@ from __future__ import annotations
 import shutil
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hangprobe.model import ProcessId
+from hangprobe.model import ProcessId, ThreadView, Unreadable
+from hangprobe.observe.holders import INITIAL_PID_NAMESPACE
 from hangprobe.observe.procfs import PF_FORKNOEXEC
 from hangprobe.observe.reader import Reader
-from hangprobe.observe.world import World
+from hangprobe.observe.snapshot import collect
+from hangprobe.observe.world import Scope, World
+
+from .calls import Thread
+from .opened import MOUNTS, Open, opened
 
 CAPTURES = Path(__file__).parents[2] / "data" / "proc"
 HOST = "node01"
 ARCH = "x86_64"
-STAT_PPID, STAT_TTY, STAT_FLAGS, STAT_START, STAT_VSIZE, STAT_STACK = 4, 7, 9, 22, 23, 28
+STAT_PPID, STAT_TTY, STAT_FLAGS, STAT_THREADS, STAT_START, STAT_VSIZE, STAT_STACK = 4, 7, 9, 20, 22, 23, 28
 """Numbers of the fields of `stat` in proc(5)."""
-WORD = 0x10000
-"""Where the locks of synthetic processes lie."""
 HEAP = "00010000-00020000 rw-p 00000000 00:00 0                          [heap]"
 LIBPYTHON = "7f0000000000-7f0000100000 r-xp 00000000 fe:00 42                         /opt/app/lib/libpython3.11.so.1.0"
 
@@ -45,73 +47,76 @@ def with_status_line(text: str, name: str, value: object) -> str:
     return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True)
-class Thread:
-    """What a thread's files show."""
-
-    syscall: str = "running\n"
-    wchan: str = "0"
-    state: str = "S"
-    runs: int = 7
-    ran_ms: float = 100_000.0
-
-
-def call(number: int, *arguments: int) -> str:
-    """Return a `syscall` line."""
-    words = [*arguments, *[0] * (6 - len(arguments)), 0x7FFEBF0BDCA0, 0x7F3DA60A3E96]
-    return f"{number} {' '.join(hex(word) for word in words)}\n"
-
-
-def on_futex(
-    address: int = WORD, operation: int = 0x189, value: int = 0, timeout: int = 0, wchan: str = "futex_do_wait"
-) -> Thread:
-    return Thread(call(202, address, operation, value, timeout, 0, 0xFFFFFFFF), wchan)
-
-
-def in_wait4(pid: int) -> Thread:
-    return Thread(call(61, pid & 0xFFFFFFFF, 0x7FFEBF0BDDFC), "do_wait")
-
-
-def in_waitid(kind: int, number: int = 0) -> Thread:
-    return Thread(call(247, kind, number, 0x7FFEBF0BDDFC, 4), "do_wait")
-
-
-def in_poll(count: int, timeout: int = 0xFFFFFFFF, address: int = WORD) -> Thread:
-    return Thread(call(7, address, count, timeout), "poll_schedule_timeout.constprop.0")
-
-
-def in_epoll(timeout: int = 0xFFFFFFFF) -> Thread:
-    return Thread(call(232, 3, WORD, 16, timeout), "ep_poll")
-
-
-def asleep() -> Thread:
-    return Thread(call(230, 0, 0, WORD, WORD), "hrtimer_nanosleep")
-
-
-def working() -> Thread:
-    return Thread(state="R")
-
-
 def auxv(*, is_64_bit: bool = True) -> bytes:
     """Return an auxiliary vector: AT_PAGESZ, AT_PHENT, AT_NULL."""
     return struct.pack("<6Q", 6, 4096, 4, 56, 0, 0) if is_64_bit else struct.pack("<6I", 6, 4096, 4, 32, 0, 0)
 
 
+class FailingReader(Reader):
+    """A reader for which some paths, and what lies below them, cannot be read."""
+
+    def __init__(self, root: str, failing: Mapping[str, str]) -> None:
+        super().__init__(root)
+        self.failing = failing
+
+    def _failed(self, path: str) -> Unreadable | None:
+        reasons = [why for failing, why in self.failing.items() if f"{path}/".startswith(f"{failing}/")]
+        return Unreadable(path, reasons[0]) if reasons else None
+
+    def read(self, path: str) -> bytes | Unreadable:
+        """Return a file's content."""
+        return self._failed(path) or super().read(path)
+
+    def link(self, path: str) -> str | Unreadable:
+        """Return where a link points."""
+        return self._failed(path) or super().link(path)
+
+    def names(self, path: str) -> list[str] | Unreadable:
+        """Return the names in a folder."""
+        return self._failed(path) or super().names(path)
+
+    def memory_now(self, pid: int, address: int, size: int) -> bytes | Unreadable:
+        """Return memory."""
+        return self._failed(f"{pid}/mem") or super().memory_now(pid, address, size)
+
+
 class ProcTree:
-    """A folder that reads like `/proc`."""
+    """A folder that reads like `/proc`, and answers for what the kernel is asked beside it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.failing: dict[str, str] = {}
+        """Paths that cannot be read, and why."""
+        self.scope: Scope | None = None
+        self.peers: dict[int, int] | Unreadable = {}
+        """Inodes of the peers of connected unix sockets."""
+        self.same_files: dict[frozenset[int], bool | None] = {}
+        """What kcmp(2) says of two threads' tables of descriptors; True for every pair that is not named."""
+        self.same_file: dict[tuple[int, int, int, int], bool | None] = {}
+        """What kcmp(2) says of two descriptors; False for all that are not named."""
         (root / "self").mkdir(parents=True)
         shutil.copy(CAPTURES / "self" / "sched", root / "self" / "sched")
+        (root / "self/ns").mkdir()
+        (root / "self/ns/pid").symlink_to(INITIAL_PID_NAMESPACE)
+        self.write("self/mountinfo", "22 28 0:21 / /proc rw,nosuid,nodev,noexec - proc proc rw\n")
+        self.write("locks", "")
 
     def reader(self) -> Reader:
-        return Reader(str(self.root))
+        return FailingReader(str(self.root), self.failing)
 
     def world(self, same_memory: Mapping[frozenset[int], bool | None] | None = None) -> World:
         """Return one collect's view; `same_memory` answers for kcmp(2), False for every pair that it does not name."""
         answers = same_memory or {}
-        return World(self.reader(), HOST, ARCH, lambda first, second: answers.get(frozenset({first, second}), False))
+        return World(
+            self.reader(),
+            HOST,
+            ARCH,
+            same_memory=lambda first, second: answers.get(frozenset({first, second}), False),
+            same_files=lambda first, second: self.same_files.get(frozenset({first, second}), True),
+            same_file=lambda *asked: self.same_file.get(asked, False),
+            socket_peers=lambda: self.peers,
+            scope=self.scope,
+        )
 
     def scanned(self, same_memory: Mapping[frozenset[int], bool | None] | None = None) -> World:
         world = self.world(same_memory)
@@ -146,20 +151,29 @@ class ProcTree:
         caught: int = 0,
         tracer: int = 0,
         namespaces: str | None = None,
+        task_pids: Mapping[int, str] | None = None,
+        thread_count: int | None = None,
+        flags: int = 0,
         is_64_bit: bool = True,
         maps: Sequence[str] = (HEAP, LIBPYTHON),
-        links: Mapping[int, str] | None = None,
+        links: Mapping[int, str | Open] | None = None,
+        tables: Mapping[int, Mapping[int, str | Open]] | None = None,
+        mounts: str = MOUNTS,
         timers: str = "",
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = ("python", "app.py"),
     ) -> None:
-        """Write all files of a process; `threads` in order have the TIDs pid, pid + 1, ..."""
+        """Write all files of a process; `threads` in order have the TIDs pid, pid + 1, ...
+
+        `tables` are those of threads with descriptors of their own, `task_pids` their numbers in PID namespaces.
+        """
         files = capture("child-on-python-lock")
         stat = files["stat"].decode().replace("(python)", f"({comm})").replace("12842 ", f"{pid} ", 1)
         values = {
             STAT_PPID: parent,
             STAT_TTY: tty,
-            STAT_FLAGS: PF_FORKNOEXEC if is_forked else 0,
+            STAT_FLAGS: flags | (PF_FORKNOEXEC if is_forked else 0),
+            STAT_THREADS: len(threads) if thread_count is None else thread_count,
             STAT_START: 1000 + pid if start is None else start,
             STAT_VSIZE: vsize,
             STAT_STACK: self._stack(pid, parent, is_forked) if stack is None else stack,
@@ -177,14 +191,17 @@ class ProcTree:
         self.write(f"{pid}/environ", "".join(f"{name}={value}\0" for name, value in (environment or {}).items()))
         numbered = threads if isinstance(threads, Mapping) else {pid + i: each for i, each in enumerate(threads)}
         (self.root / str(pid) / "task").mkdir()
+        (self.root / str(pid) / "fd").symlink_to(f"task/{pid}/fd")
         for tid, thread in numbered.items():
             base = f"{pid}/task/{tid}"
             self.write(f"{base}/stat", with_stat_field(stat, 3, thread.state))
-            self.write(f"{base}/status", status)
+            own = (task_pids or {}).get(tid)
+            self.write(f"{base}/status", status if own is None else with_status_line(status, "NSpid", own))
+            self.write(f"{base}/mountinfo", mounts)
             self.write(f"{base}/maps", "\n".join(maps) + "\n")
             self.write(f"{base}/auxv", auxv(is_64_bit=is_64_bit))
             self.write(f"{base}/children", "")
-            self.links(f"{base}/fd", links or {})
+            self.links(base, (tables or {}).get(tid, links or {}))
             self.thread(pid, tid, thread)
 
     def _stack(self, pid: int, parent: int, is_forked: bool) -> int:
@@ -202,11 +219,13 @@ class ProcTree:
         self.write(f"{base}/schedstat", f"831801 0 {thread.runs}\n")
         self.write(f"{base}/sched", f"python ({tid}, #threads: 1)\nse.exec_start  :  {thread.ran_ms:.6f}\n")
 
-    def links(self, path: str, links: Mapping[int, str]) -> None:
-        """Make the symbolic links of a `fd` folder."""
-        (self.root / path).mkdir(parents=True)
+    def links(self, base: str, links: Mapping[int, str | Open]) -> None:
+        """Make the symbolic links of a thread's `fd` folder, and the files of `fdinfo`."""
+        (self.root / base / "fd").mkdir(parents=True)
         for number, target in links.items():
-            (self.root / path / str(number)).symlink_to(target)
+            each = target if isinstance(target, Open) else opened(target)
+            (self.root / base / "fd" / str(number)).symlink_to(each.link)
+            self.write(f"{base}/fdinfo/{number}", each.info)
 
     def put(self, case: str) -> int:
         """Add a captured process with one thread under its own pid; return that."""
@@ -217,7 +236,7 @@ class ProcTree:
             self.write(f"{pid}/{name}", files[name])
         for name in ("stat", "status", "syscall", "schedstat", "sched", "wchan", "maps", "auxv", "children"):
             self.write(f"{base}/{name}", files[name])
-        self.links(f"{base}/fd", {0: "/dev/null", 1: "/dev/null", 2: "/dev/null"})
+        self.links(base, {0: "/dev/null", 1: "/dev/null", 2: "/dev/null"})
         return pid
 
     def remember(self, pid: int, address: int, data: bytes) -> None:
@@ -227,9 +246,20 @@ class ProcTree:
             file.seek(address)
             file.write(data)
 
+    def refuse(self, path: str, why: str = "not permitted") -> None:
+        """Let a path, and all below it, be unreadable."""
+        self.failing[path] = why
+
     def remove(self, pid: int) -> None:
         """Let a process be gone."""
         shutil.rmtree(self.root / str(pid))
+
+
+def seen(tree: ProcTree, pid: int = 100, tid: int | None = None) -> ThreadView:
+    """Return a thread as one collect of its process shows it."""
+    snapshot = collect(tree.world(), [tree.id(pid)], is_second=False)
+    views = {thread.id.tid: thread for process in snapshot.processes for thread in process.threads}
+    return views[pid if tid is None else tid]
 
 
 def mutex(owner: int, *, lock: int = 2, count: int = 0, users: int = 1, kind: int = 2) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hangprobe.explain.catalogue import ASSUMPTIONS
 from hangprobe.model import Launcher, RankState, Tier, Unreadable, Verdict
 from hangprobe.result import (
     Finding,
@@ -21,8 +22,14 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 HOST = "node01"
 
 
-def rank(number: int, state: RankState, since_s: float | None = None, mechanism: str | None = None) -> RankResult:
-    return RankResult(number, HOST, 4210 + number, 8000 + number, since_s, mechanism, state)
+def rank(
+    number: int,
+    state: RankState,
+    since_s: float | None = None,
+    mechanism: str | None = None,
+    why: str | None = None,
+) -> RankResult:
+    return RankResult(number, HOST, 4210 + number, 8000 + number, since_s, mechanism, state, why)
 
 
 def finding() -> Finding:
@@ -106,6 +113,39 @@ def stalled() -> Result:
         findings=(recovered,),
         start_methods={},
         launcher=Launcher.NONE,
+    )
+
+
+def leak() -> Result:
+    """Return the document about a rank that waits for a leaked lock, beside one that waits for a held one."""
+    leaked = finding().but(
+        mechanism="leaked-file-lock",
+        tier=Tier.LEAK,
+        likely=False,
+        ranks="1",
+        processes=(FoundProcess(HOST, 4211, 8001, forked=False),),
+        waits=(
+            FoundWait(HOST, 4211, 4211, "file-lock", "FLOCK on /scratch/run.lock", (FoundThread(4400, 4400),)),
+        ),
+        detail={"lock": "flock"},
+        says="rank 1: pid 4211 waits for a lock on a file that a forked child of another process keeps since the fork; "
+        "it waits as long as that is kept",
+        assumptions=tuple(ASSUMPTIONS.values()),
+        evidence=("the lock is kept by pid 4400, forked without exec by pid 4210, which took the lock, runs and has "
+                  "the file no more",),
+        mitigations=("unlock-explicitly", "spawn"),
+    )  # fmt: skip
+    held = "waits for FLOCK on /scratch/other.lock, held by pid 4400"
+    return hang(
+        tier=Tier.LEAK,
+        ranks=(
+            rank(0, RankState.PROGRESSING),
+            rank(1, RankState.LEAK, 61.0, "leaked-file-lock"),
+            rank(2, RankState.BLOCKED, 12.0, why=held),
+            rank(3, RankState.BLOCKED, 12.5, why=held),
+        ),
+        findings=(leaked,),
+        unreadable=(),
     )
 
 

@@ -11,10 +11,10 @@ from hangprobe.model import Unreadable
 from hangprobe.report.markdown import page
 from hangprobe.result import Finding, Program, Result
 
-from .builders import finding, golden, hang, stalled, well
+from .builders import finding, golden, hang, leak, stalled, well
 
 
-@pytest.mark.parametrize("make", [hang, well, stalled])
+@pytest.mark.parametrize("make", [hang, well, stalled, leak])
 def test_the_whole_page_is_the_golden_one(make: Callable[[], Result]) -> None:
     assert page(make()) == golden(f"{make.__name__}.md", page(make()))
 

@@ -7,19 +7,19 @@ from collections.abc import Callable
 import pytest
 
 from hangprobe.model import RankState, Verdict
-from hangprobe.report.text import finding_title, headline, lines, rank_table, since, start_methods
+from hangprobe.report.text import WIDTH, finding_title, headline, lines, rank_table, reasons, since, start_methods
 from hangprobe.result import Program, Result
 
-from .builders import finding, golden, hang, rank, stalled, well
+from .builders import finding, golden, hang, leak, rank, stalled, well
 
 
-@pytest.mark.parametrize("make", [hang, well, stalled])
+@pytest.mark.parametrize("make", [hang, well, stalled, leak])
 def test_the_whole_text_is_the_golden_one(make: Callable[[], Result]) -> None:
     text = "\n".join(lines(make())) + "\n"
     assert text == golden(f"{make.__name__}.txt", text)
 
 
-@pytest.mark.parametrize("make", [hang, well, stalled])
+@pytest.mark.parametrize("make", [hang, well, stalled, leak])
 def test_no_line_ends_in_spaces_or_holds_a_line_break(make: Callable[[], Result]) -> None:
     assert all(line == line.rstrip() and "\n" not in line for line in lines(make()))
 
@@ -80,3 +80,35 @@ def test_doubt_stands_in_the_title_of_a_finding() -> None:
 def test_children_that_were_too_short_lived_are_not_claimed() -> None:
     assert start_methods(stalled()) == "none lived long enough to be seen"
     assert start_methods(hang()) == "fork (ranks 0-3)"
+
+
+# Why ranks are blocked or stalled.
+
+
+def test_ranks_that_wait_for_the_same_share_a_reason() -> None:
+    assert reasons(leak().ranks) == ["  ranks 2-3: waits for FLOCK on /scratch/other.lock, held by pid 4400"]
+
+
+def test_a_rank_that_a_finding_explains_needs_no_reason() -> None:
+    told = rank(1, RankState.BLOCKED, mechanism="fork-orphaned-lock", why="pid 4 catches TERM")
+    assert reasons([told, rank(2, RankState.PROGRESSING)]) == []
+
+
+def test_different_reasons_stand_in_lines_of_their_own() -> None:
+    ranks = [rank(n, RankState.BLOCKED, why=f"pid {n} catches TERM") for n in (1, 2)]
+    assert reasons(ranks) == ["  rank 1: pid 1 catches TERM", "  rank 2: pid 2 catches TERM"]
+
+
+def test_a_long_reason_is_folded() -> None:
+    shown = reasons([rank(1, RankState.BLOCKED, why="waits " * 40)])
+    assert len(shown) > 1
+    assert all(len(line) <= WIDTH for line in shown)
+
+
+def test_every_assumption_stands_on_a_line_of_its_own_and_none_is_said_to_be_none() -> None:
+    assert [line for line in lines(leak()) if line.startswith("    - A")] == [
+        line for line in lines(leak()) if line.strip().startswith(("- A1: ", "- A2: "))
+    ]
+    assert sum(line.strip().startswith(("- A1: ", "- A2: ")) for line in lines(leak())) == 2
+    assert "  assumptions: none" in lines(hang())
+    assert "  assumptions: none" not in lines(leak())

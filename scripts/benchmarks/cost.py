@@ -1,0 +1,360 @@
+"""`scripts/bench cost`: what watching costs, beside psutil reading the same facts of the same processes.
+
+Three prices, on healthy jobs of real processes that wait: of one sample of a thread in the steady state, of the double
+collect that a proof needs, and of the whole watchdog at its default interval. CPU time is that of this process (user
+and system); wall time is what a user waits for. Every value is the median of several repeats, with the least and the
+greatest one; only ratios can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import pstats
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hangprobe.launch.session import Session
+from hangprobe.model import ProcessId, Unreadable
+from hangprobe.observe.reader import Reader
+from hangprobe.observe.sampler import Sampler
+from hangprobe.observe.snapshot import collect, double_collect
+from hangprobe.observe.world import Lasting, Scope, World
+from hangprobe.policy import Policy
+from hangprobe.record import Writer
+from hangprobe.watchdog import Watchdog
+from scripts.benchmarks.crowd import crowd
+from scripts.benchmarks.machine import as_table, describe
+
+WARM_UP = 4
+"""Samples before the first that counts: processes are met, lists are read, and each sleep is looked at once."""
+
+WATCH_S = 10.0
+PROFILE_LINES = 25
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("--processes", type=int, default=1000, help="of each job (default 1000)")
+    parser.add_argument("--threads", type=int, default=4, help="of each process, at least 2 (default 4)")
+    parser.add_argument("--running", type=float, default=0.05, help="share that runs between samples (default 0.05)")
+    parser.add_argument("--repeats", type=int, default=9, help="of each measurement; a third for long ones (default 9)")
+    parser.add_argument("--profile", action="store_true", help="only print where the time goes")
+    parser.add_argument("--out", type=Path, default=Path("results/local/cost"), help="folder for page and numbers")
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The repeats of one measurement."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.values)
+
+    def text(self, digits: int = 3) -> str:
+        """Return median, least and greatest."""
+        low, high = min(self.values), max(self.values)
+        return f"{self.median:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """CPU and wall time of the same repeats, in seconds."""
+
+    cpu_s: Spread
+    wall_s: Spread
+
+
+@dataclass(slots=True)
+class Crowd:
+    """A running job, seen by a sampler in its steady state."""
+
+    session: Session
+    sampler: Sampler
+    targets: tuple[ProcessId, ...] = ()
+    threads: int = 0
+    counts: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, session: Session) -> Crowd:
+        """Meet every process of a job."""
+        sampler = Sampler(Reader(), socket.gethostname(), session.guardian_pid, session.command_pid, dict(os.environ))
+        seen = cls(session, sampler)
+        for _ in range(WARM_UP):
+            seen.sample()
+            time.sleep(Policy().interval_s)
+        return seen
+
+    def sample(self) -> int:
+        """Take a sample; return how many threads have run since the last one."""
+        sample = self.sampler.sample(time.monotonic())
+        counts = {(pid, tid): task.run_count for pid, tasks in sample.tasks.items() for tid, task in tasks.items()}
+        before, self.counts = self.counts, counts
+        self.threads = sample.thread_count
+        self.targets = tuple(member for rank in sample.ranks for member in rank.members)
+        return sum(before.get(task) != count for task, count in self.counts.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Samples of one job in the steady state, and psutil beside them."""
+
+    threads: int
+    ran: Spread
+    """Threads that had run since the last sample."""
+    sampler: Timed
+    psutil: Timed
+
+    @property
+    def ratio(self) -> float:
+        """How much more CPU time psutil needs."""
+        return self.psutil.cpu_s.median / self.sampler.cpu_s.median
+
+
+def main(options: argparse.Namespace) -> int:
+    """Measure, print a page, write it with the numbers, and return 0."""
+    if options.threads < 2 or options.processes < 10:
+        print("cost: needs at least 2 threads and 10 processes", file=sys.stderr)
+        return 2
+    _say(f"starting {options.processes} processes that sleep")
+    with crowd(options.processes, options.threads, 0.0) as session:
+        job = Crowd.of(session)
+        if options.profile:
+            profile(job)
+            return 0
+        found: dict[str, Any] = {"asleep": steady(job, options.repeats), "collects": collects(job, options.repeats)}
+        job.sampler.close()
+    _say(f"starting {options.processes} processes, {options.running:.0%} of which run between samples")
+    with crowd(options.processes, options.threads, options.running) as session:
+        job = Crowd.of(session)
+        found["running"] = steady(job, options.repeats)
+        job.sampler.close()
+        found["watching"] = watching(session, max(1, options.repeats // 3))
+    write(options, found)
+    return 0
+
+
+def steady(job: Crowd, repeats: int) -> Steady:
+    """Measure samples one interval apart, and psutil over the same processes in between."""
+    _say(f"sampling {job.threads} threads")
+    handles = [psutil.Process(target.pid) for target in job.targets]
+    ran: list[float] = []
+    samples: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
+    read_with_psutil(handles)
+    job.sample()
+    for _ in range(repeats):
+        time.sleep(Policy().interval_s)
+        # What this bench counts is not part of the sample's price.
+        samples.append(timed(partial(job.sampler.sample, time.monotonic())))
+        ran.append(job.sample())
+        others.append(timed(partial(read_with_psutil, handles)))
+    return Steady(job.threads, Spread(tuple(ran)), _timed(samples), _timed(others))
+
+
+def read_with_psutil(handles: list[psutil.Process]) -> None:
+    """Read of every process what the sampler knows of it, in the way that psutil recommends for speed."""
+    for handle in handles:
+        with handle.oneshot():
+            handle.cpu_times()
+            handle.status()
+            handle.num_ctx_switches()
+            handle.threads()
+            handle.ppid()
+            handle.name()
+            handle.create_time()
+
+
+def collects(job: Crowd, repeats: int) -> dict[str, Timed]:
+    """Measure a double collect, a single one and psutil over all processes, in turns."""
+    _say(f"collecting {len(job.targets)} processes")
+    handles = [psutil.Process(target.pid) for target in job.targets]
+    jobs: dict[str, Callable[[], object]] = {
+        "double": lambda: double_collect(worlds(job), job.targets, Policy().collect_gap_s),
+        "single": lambda: collect(worlds(job)(), job.targets, is_second=False),
+        "psutil": partial(read_with_psutil, handles),
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
+    for _ in range(repeats):
+        for name, action in jobs.items():
+            found[name].append(timed(action))
+    return {name: _timed(values) for name, values in found.items()}
+
+
+def watching(session: Session, repeats: int) -> dict[str, Any]:
+    """Measure the whole watchdog at its default interval: first its start, then some windows of its steady state."""
+    policy = Policy()
+    watchdog = Watchdog(session.guardian_pid, session.command_pid, policy, Writer(None))
+    windows: list[float] = []
+    made: list[float] = []
+    try:
+        _say("watching: the start")
+        start_cpu_s, _ = timed(lambda: watch(watchdog, WATCH_S))
+        start_collects = len(watchdog.collects)
+        for number in range(repeats):
+            _say(f"watching: {number + 1} of {repeats}")
+            before = len(watchdog.collects)
+            cpu_s, wall_s = timed(lambda: watch(watchdog, WATCH_S))
+            windows.append(cpu_s / wall_s)
+            made.append(len(watchdog.collects) - before)
+    finally:
+        watchdog.close()
+    return {
+        "start_cpu_s": start_cpu_s,
+        "start_collects": start_collects,
+        "share": Spread(tuple(windows)),
+        "collects": Spread(tuple(made)),
+        "verdict": str(watchdog.verdict),
+    }
+
+
+def watch(watchdog: Watchdog, duration_s: float) -> None:
+    """Run the watchdog's loop as `probe` does."""
+    end_s = time.monotonic() + duration_s
+    while (began_s := time.monotonic()) < end_s:
+        watchdog.tick()
+        time.sleep(max(0.0, watchdog.interval_s - (time.monotonic() - began_s)))
+
+
+def worlds(job: Crowd) -> Callable[[], World]:
+    """Return a maker of views of this node, as the watchdog has one for its first look at a job."""
+    reader, lasting = Reader(), Lasting()
+    stat = reader.stat(job.session.guardian_pid)
+    assert not isinstance(stat, Unreadable)
+    assert stat.start_time is not None
+    scope = Scope(ProcessId(socket.gethostname(), job.session.guardian_pid, stat.start_time))
+    return lambda: World(reader, socket.gethostname(), scope=scope, lasting=lasting)
+
+
+def profile(job: Crowd) -> None:
+    """Print where the time of a double collect goes, and that of the watchdog in its steady state."""
+    _profile("a double collect", lambda: double_collect(worlds(job), job.targets, Policy().collect_gap_s))
+    job.sampler.close()
+    watchdog = Watchdog(job.session.guardian_pid, job.session.command_pid, Policy(), Writer(None))
+    watch(watchdog, WATCH_S / 2)
+    _profile(f"the watchdog for {WATCH_S:g} s", lambda: watch(watchdog, WATCH_S))
+    watchdog.close()
+
+
+def _profile(title: str, action: Callable[[], object]) -> None:
+    print(f"\n## {title}, by its own time and with what it calls\n")
+    profiler = cProfile.Profile()
+    profiler.runcall(action)
+    stats = pstats.Stats(profiler).strip_dirs()
+    stats.sort_stats("tottime").print_stats(PROFILE_LINES).sort_stats("cumtime").print_stats(PROFILE_LINES)
+
+
+def timed(action: Callable[[], object]) -> tuple[float, float]:
+    """Return the CPU and wall seconds that `action` takes."""
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    action()
+    return time.process_time() - cpu_s, time.perf_counter() - wall_s
+
+
+def _timed(values: list[tuple[float, float]]) -> Timed:
+    return Timed(Spread(tuple(cpu for cpu, _ in values)), Spread(tuple(wall for _, wall in values)))
+
+
+def write(options: argparse.Namespace, found: dict[str, Any]) -> None:
+    """Write numbers and page, and print the page."""
+    text = page(options, found)
+    options.out.mkdir(parents=True, exist_ok=True)
+    document = {"processes": options.processes, "threads": options.threads, "running": options.running}
+    document |= {"machine": describe(), "measured": found}
+    (options.out / "results.json").write_text(json.dumps(document, indent=1, default=_plain) + "\n")
+    (options.out / "README.md").write_text(text)
+    print(text)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Spread):
+        return value.values
+    return {name: getattr(value, name) for name in value.__slots__}  # type: ignore[attr-defined]
+
+
+def page(options: argparse.Namespace, found: dict[str, Any]) -> str:
+    """Return all prices as Markdown."""
+    command = f"scripts/bench cost --processes {options.processes} --threads {options.threads}"
+    return "\n".join(
+        [
+            "# Cost",
+            "",
+            f"`{command} --running {options.running:g} --repeats {options.repeats}`: healthy jobs of",
+            f"{options.processes} processes with {options.threads} threads each, which wait in pipes, locks and",
+            "sleeps. Median (least to greatest); aims are those of the design.",
+            "",
+            *_steady_rows(found, options.running),
+            "",
+            *_collect_rows(found["collects"], options.processes),
+            "",
+            *_watching_rows(found["watching"]),
+            "",
+            "## Machine",
+            "",
+            as_table(describe()),
+            "",
+        ]
+    )
+
+
+def _steady_rows(found: dict[str, Any], running: float) -> list[str]:
+    rows = [
+        "## One sample of one thread, in the steady state",
+        "",
+        "| job | threads that ran since | hangprobe, us of CPU | psutil oneshot, us of CPU | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for name, job in (("all asleep", found["asleep"]), (f"{running:.0%} of the processes run", found["running"])):
+        own, other = (_scaled(each.cpu_s, 1e6 / job.threads).text() for each in (job.sampler, job.psutil))
+        rows.append(f"| {name} | {job.ran.median:g} of {job.threads} | {own} | {other} | {job.ratio:.1f} |")
+    return [*rows, "", "Aims: at most 5 us a thread; psutil needs at least 7 times as much."]
+
+
+def _collect_rows(timings: dict[str, Timed], processes: int) -> list[str]:
+    names = {"double": "double collect, its pause included", "single": "one collect", "psutil": "psutil oneshot, once"}
+    rows = [
+        f"## A full look at {processes} processes",
+        "",
+        "| | wall, ms | CPU, ms | CPU beside psutil |",
+        "|---|---|---|---|",
+    ]
+    for name, title in names.items():
+        wall, cpu = (_scaled(each, 1000).text() for each in (timings[name].wall_s, timings[name].cpu_s))
+        ratio = timings[name].cpu_s.median / timings["psutil"].cpu_s.median
+        rows.append(f"| {title} | {wall} | {cpu} | {ratio:.2f} |")
+    return [*rows, "", "Aim: one snapshot of 1,000 processes with 4 threads each in less than 300 ms."]
+
+
+def _watching_rows(watching: dict[str, Any]) -> list[str]:
+    share: Spread = _scaled(watching["share"], 100)
+    return [
+        "## The whole watchdog",
+        "",
+        f"At the default interval ({Policy().interval_s:g} s): {share.text()} % of one core,",
+        f"in windows of {WATCH_S:g} s with {watching['collects'].median:g} double collects each;",
+        f"verdict {watching['verdict']}.",
+        f"The first {WATCH_S:g} s, in which every process is met: {watching['start_cpu_s']:.2g} s of CPU,",
+        f"{watching['start_collects']} double collects included.",
+    ]
+
+
+def _scaled(spread: Spread, factor: float) -> Spread:
+    return Spread(tuple(factor * value for value in spread.values))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

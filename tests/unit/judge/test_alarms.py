@@ -1,0 +1,25 @@
+"""alarm(2) kills by default and stands in no process: while more are set than before the job, nothing is proven."""
+
+from __future__ import annotations
+
+import pytest
+
+from hangprobe.model import DoubleCollect, RankState, RankVerdict
+
+from .builders import but, judged, stuck_child, twice, waiting_main
+
+
+def with_alarms(alarms: bool | None) -> RankVerdict:
+    double = twice(waiting_main(), stuck_child())
+    return judged(DoubleCollect(double.first, but(double.second, alarms=alarms))).ranks[0]
+
+
+def test_an_alarm_that_was_set_since_the_job_began_may_end_the_wait() -> None:
+    found = with_alarms(True)
+    assert (found.state, found.hung) == (RankState.BLOCKED, False)
+    assert "alarm" in found.why
+
+
+@pytest.mark.parametrize("alarms", [False, None])
+def test_without_a_new_alarm_or_where_nobody_can_tell_a_knot_is_a_knot(alarms: bool | None) -> None:
+    assert with_alarms(alarms).state is RankState.PROVEN
