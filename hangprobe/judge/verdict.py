@@ -160,7 +160,7 @@ class _Scene:
             return say(state=RankState.BLOCKED, why=f"the threads of pid {unread.pid} cannot be read")
         if pending := self._may_act(around, self.proven, closed_s):
             return say(state=RankState.BLOCKED, why=_SLEEPER.format(pending[0]), pending=pending)
-        if self.double.second.alarms:
+        if self._may_be_alarmed(closed_s):
             return say(state=RankState.BLOCKED, why=_ALARM)
         return say(
             state=RankState.PROVEN,
@@ -203,7 +203,7 @@ class _Scene:
         around = {each.rank: each for process in keepers if (each := self.rank_of.get(process)) is not None}
         if pending := self._may_act([rank, *around.values()], members, closed_s):
             return say(state=RankState.BLOCKED, why=_SLEEPER.format(pending[0]), pending=pending)
-        if self.double.second.alarms:
+        if self._may_be_alarmed(closed_s):
             return say(state=RankState.BLOCKED, why=_ALARM)
         assumes = assumptions(reachable(main, graph) & graph.keys(), self.standing, self.double)
         why = "it waits for what another process keeps and does not give up"
@@ -231,7 +231,7 @@ class _Scene:
             culprits = self._culprits(own[0], self.proven)
             closed_s = self._closed(culprits)
             around = self._ranks_around(rank, culprits)
-            if isinstance(around, str) or self._unread(around) or self.double.second.alarms:
+            if isinstance(around, str) or self._unread(around) or self._may_be_alarmed(closed_s):
                 continue
             if self._may_act(around, self.proven, closed_s):
                 continue
@@ -264,6 +264,12 @@ class _Scene:
     ) -> tuple[ThreadId, ...]:
         tree = self._tree(ranks)
         return may_act(tree, members, closed_s, self.clock_s, self.sightings, self.stall_after_s, self.busy)
+
+    def _may_be_alarmed(self, closed_s: float | None) -> bool:
+        """Tell whether an alarm(2), of whomever, may end the knot; one that has stood for the window is past that."""
+        if not self.double.second.alarms:
+            return False
+        return closed_s is None or self.clock_s is None or self.clock_s - closed_s < self.stall_after_s
 
     def _unread(self, ranks: Iterable[RankView]) -> ProcessId | None:
         """Return a process of the trees whose threads could not be read: one of them may be such a sleeper."""

@@ -55,7 +55,9 @@ RESULT = {
     "started_at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
     "duration_s": float,
     "detected_after_s": Maybe(float),
-    "ranks": [IDENTITY | {"rank": int, "since_s": Maybe(float), "mechanism": Maybe(SLUG), "state": STATE}],
+    "ranks": [
+        IDENTITY | {"rank": int, "since_s": Maybe(float), "mechanism": Maybe(SLUG), "state": STATE, "why": Maybe(str)}
+    ],
     "findings": [FINDING],
     "start_methods": Each({"fork", "spawn", "forkserver", "exec"}, RANKS),
     "watched": {"interval_s": float, "samples": int, "double_collects": int},
