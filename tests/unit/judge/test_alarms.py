@@ -6,7 +6,7 @@ import pytest
 
 from hangprobe.model import DoubleCollect, RankState, RankVerdict
 
-from .builders import BLOCKED_AT_S, WINDOW_S, but, judged, stuck_child, twice, waiting_main
+from .builders import WINDOW_S, but, judged, stuck_child, twice, waiting_main
 
 
 def with_alarms(alarms: bool | None) -> RankVerdict:
@@ -27,5 +27,5 @@ def test_without_a_new_alarm_or_where_nobody_can_tell_a_knot_is_a_knot(alarms: b
 
 def test_a_knot_that_has_stood_for_the_window_is_past_any_alarm() -> None:
     double = twice(waiting_main(), stuck_child())
-    late = but(double.second, alarms=True, clock_s=BLOCKED_AT_S + WINDOW_S)
-    assert judged(DoubleCollect(double.first, late)).ranks[0].state is RankState.PROVEN
+    alarmed = DoubleCollect(double.first, but(double.second, alarms=True))
+    assert judged(alarmed, quiet_s=WINDOW_S).ranks[0].state is RankState.PROVEN
