@@ -180,16 +180,18 @@ class Holders:
                 self._read_table(pid, f"{pid}/task/{tid}")
 
     def _see_inside(self, pid: int, tid: int) -> None:
-        """A system call keeps its files open though another thread has closed their descriptors (fs/file.c, fdget)."""
-        text = self.world.reader.text(f"{pid}/task/{tid}/syscall")
-        words = text if isinstance(text, Unreadable) else parse_call(text)
+        """A system call keeps its files open though another thread has closed their descriptors (fs/file.c, fdget).
+
+        A thread that has moved on meanwhile has closed nothing under a call; hangprobe reads its own call in one.
+        """
+        reader, base = self.world.reader, f"{pid}/task/{tid}"
+        call = reader.text(f"{base}/syscall") if pid != os.getpid() else "running"
+        words = call if isinstance(call, Unreadable) else parse_call(call)
         if isinstance(words, Unreadable):
-            return  # running: it will be seen by the other collect, or it is a holder that has the descriptor
+            return  # running: the other collect will see it, or it has the descriptor still
         for index in FILE_ARGUMENTS.get(self.world.arch, {}).get(words[0], ()):
-            number = words[1 + index] & 0xFFFFFFFF
-            if self.world.reader.link(f"{pid}/task/{tid}/fd/{number}") == Unreadable(
-                f"{pid}/task/{tid}/fd/{number}", "gone"
-            ):
+            link = reader.link(f"{base}/fd/{words[1 + index] & 0xFFFFFFFF}")
+            if isinstance(link, Unreadable) and link.why == "gone" and reader.text(f"{base}/syscall") == call:
                 self._blind[pid] = f"thread {tid} is in a system call with a descriptor that has been closed"
 
     def _read_table(self, pid: int, path: str) -> None:
