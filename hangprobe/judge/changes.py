@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hangprobe.model import DoubleCollect, Judgement, RankState, RankVerdict, ThreadId
+from hangprobe.model import DoubleCollect, Judgement, RankState, RankVerdict, ThreadId, Verdict
 
 
 def what_holds(judgement: Judgement | None) -> object:
@@ -10,14 +10,25 @@ def what_holds(judgement: Judgement | None) -> object:
     if judgement is None:
         return ()
     states = {RankState.PROVEN, RankState.LEAK, RankState.STALLED, RankState.BLOCKED}
-    held = tuple((rank.rank, rank.state, rank.hung, rank.culprits) for rank in judgement.ranks if rank.state in states)
+    held = tuple(
+        (rank.rank, rank.state, rank.hung, rank.culprits)
+        for rank in judgement.ranks
+        if rank.state in states and _matters(rank, judgement)
+    )
     return held, frozenset(_helpers(judgement))
 
 
 def what_stands(judgement: Judgement | None) -> object:
     """Return which ranks a hang or stall holds, and by what: as long as this is the same, it stands."""
-    ranks = judgement.ranks if judgement is not None else ()
-    return tuple((rank.rank, rank.culprits) for rank in ranks if rank.hung or rank.state is RankState.STALLED)
+    if judgement is None:
+        return ()
+    stands = (rank for rank in judgement.ranks if rank.hung or rank.state is RankState.STALLED)
+    return tuple((rank.rank, rank.culprits) for rank in stands if _matters(rank, judgement))
+
+
+def _matters(rank: RankVerdict, judgement: Judgement) -> bool:
+    """Tell whether a rank counts: one that is merely quiet beside a hung one may be named as its victim, or not yet."""
+    return rank.hung or rank.state is not RankState.STALLED or judgement.verdict is not Verdict.HANG
 
 
 def _helpers(judgement: Judgement) -> set[ThreadId]:
