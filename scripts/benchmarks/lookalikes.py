@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("--runs", type=int, default=1, help="of each case in each mode (default 1)")
     parser.add_argument("--jobs", type=int, default=4, help="at the same time (default 4)")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--only", default="", help="cases whose name matches this regular expression")
     parser.add_argument(
         "--out", type=Path, default=Path("results/local/lookalikes"), help="folder; runs in it are kept"
     )
@@ -62,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
         for run in range(1, options.runs + 1)
         for case in sorted(CASES, key=lambda case: -case.seconds)
         for mode in Mode
-        if options.only in case.name and (case.name, mode.value, run, os.geteuid()) not in done
+        if re.search(options.only, case.name) and (case.name, mode.value, run, os.geteuid()) not in done
     ]
     print(f"{len(rows)} runs are on file, {len(todo)} to do, as uid {os.geteuid()}", file=sys.stderr)
     try:
