@@ -183,6 +183,8 @@ class ThreadView(Frozen, frozen=True):
     """Why this thread must be thought able to wake by itself; None if only its wakers can end its wait."""
     is_timed: bool = False
     """In a wait that ends by itself after a set time."""
+    is_for_child: bool = False
+    """In a wait for a child."""
     is_runtime_helper: bool = False
     """One in which an MPI runtime waits for its network: in poll or epoll, and all of its stack in that library."""
     last_ran_s: float | None = None

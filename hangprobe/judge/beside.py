@@ -6,7 +6,8 @@ harmless only once it has been seen to come back: the same call with the same ar
 or more after a sight of it that is younger than the knot. A thread that has hardly run is taken for one that has just
 begun. And until the knot has stood for the window, these are in doubt too: a thread that runs, but not all the time;
 one of the knot's own processes that waits for something else, such as a message upon which it will terminate the child;
-and one of any other process that has run since the knot closed, such as a shell that will send a signal.
+and one of any other process that has run since the knot closed, or waits for a child of its own, such as a shell that
+will send a signal.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def may_act(
             return False
         if view.state != "S":
             return view.id not in busy
-        return view.id.process in near or _has_run_since(view, closed_s)
+        return view.id.process in near or view.is_for_child or _has_run_since(view, closed_s)
 
     return tuple(view.id for view in tree if is_open(view))
 

@@ -9,7 +9,7 @@ their way through a unix socket (SCM_RIGHTS), threads with a descriptor table of
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hangprobe.model import Assumption, Unreadable
@@ -76,7 +76,13 @@ class Holders:
     _by_link: dict[str, list[Holding]] = field(default_factory=dict)
     _blind: dict[int, str] = field(default_factory=dict)
     """Processes that may have anything, and why."""
-    _problem: str | None = None
+    _inside: dict[int, str] = field(default_factory=dict)
+    """Processes that may have, inside a system call, what no descriptor shows. A busy reader may look so by chance."""
+    _unlooked: set[int] = field(default_factory=set)
+    """Processes that came while all others were looked at."""
+    _flights: list[tuple[str, bool]] = field(default_factory=list)
+    """Sockets to which descriptors are on their way, and whether both their ends are outside the job."""
+    _counts_flights: bool = True
     _is_built: bool = False
     _peers: dict[int, int] | Unreadable | None = None
     _hidden: str | None = None
@@ -90,12 +96,37 @@ class Holders:
         """Return these holdings as all there are, with what must be assumed for that; or why they may not be all."""
         self._build()
         found = tuple(holdings)
-        if self._problem is not None:
-            return Unreadable(link, self._problem)
+        pids = {holding.pid for holding in found}
+        is_own = self._is_own(link, pids)
+        if (problem := self._disturbance(is_own, pids)) is not None:
+            return Unreadable(link, problem)
         if self.world.refused:
             return Unreadable(link, f"pid {min(self.world.refused)} may have it: not even its age may be read")
-        assumed = self._assumed(link, {holding.pid for holding in found})
+        assumed = self._assumed(link, is_own, pids)
         return assumed if isinstance(assumed, Unreadable) else Found(found, assumed)
+
+    def _is_own(self, link: str, pids: set[int]) -> bool:
+        """Tell whether an object is the job's own: all its holders belong to it, and it was not started with it."""
+        scope = self.world.scope
+        return (
+            scope is not None and bool(pids) and link not in scope.inherited and all(map(self.world.is_in_scope, pids))
+        )
+
+    def _disturbance(self, is_own: bool, pids: set[int]) -> str | None:
+        """Say why somebody may have an object who was not looked at.
+
+        What goes on outside the job does not touch the job's own objects: who is forked there inherits none of them,
+        and what is sent between sockets outside is none of them. (A descendant of the job stays one, for the guardian
+        adopts it.)
+        """
+        if not self._counts_flights:
+            return "this kernel does not count descriptors in flight"
+        if any(not is_own or self.world.may_belong(pid) for pid in self._unlooked):
+            return UNSETTLED
+        for pid, why in self._inside.items():
+            if not is_own or self.world.is_in_scope(pid):
+                return f"pid {pid} may have it: {why}"
+        return next((why for why, is_outside in self._flights if not (is_own and is_outside)), None)
 
     def links(self) -> dict[str, list[Holding]]:
         """Return every descriptor of every process that may be read, by what it leads to."""
@@ -119,11 +150,10 @@ class Holders:
             if isinstance(answer, Unreadable) and answer.why != "gone":
                 self._blind.setdefault(pid, answer.why)
 
-        if not self._settle(ask):
-            self._problem = UNSETTLED
+        self._settle(ask)
         return [pid for pid, is_mapped in answers.items() if is_mapped]
 
-    def _settle(self, look: Callable[[int], None]) -> bool:
+    def _settle(self, look: Callable[[int], None]) -> None:
         """Look at every process, and list them again until there is none that was not looked at."""
         done: set[int] = set()
         for _ in range(ROUNDS):
@@ -133,8 +163,8 @@ class Holders:
                     done.add(pid)
             self.world.scan()
             if self.world.is_settled and done.issuperset(self._processes()):
-                return True
-        return False
+                return
+        self._unlooked |= {*self._processes(), *self.world.newcomers} - done
 
     def describe(self, holding: Holding) -> Descriptor | Unreadable:
         """Return the `fdinfo` of a descriptor."""
@@ -145,10 +175,9 @@ class Holders:
         if self._is_built:
             return
         self._is_built = True
-        if not self._settle(self._read):
-            self._problem = UNSETTLED
-        elif (flight := self._in_flight()) is not None:
-            self._problem = flight
+        self._settle(self._read)
+        self._counts_flights = _counts_files_in_flight()
+        self._flights = list(self._in_flight()) if self._counts_flights else []
         self._hidden = self._what_hides()
 
     def _processes(self) -> list[int]:
@@ -192,7 +221,7 @@ class Holders:
         for index in FILE_ARGUMENTS.get(self.world.arch, {}).get(words[0], ()):
             link = reader.link(f"{base}/fd/{words[1 + index] & 0xFFFFFFFF}")
             if isinstance(link, Unreadable) and link.why == "gone" and reader.text(f"{base}/syscall") == call:
-                self._blind[pid] = f"thread {tid} is in a system call with a descriptor that has been closed"
+                self._inside[pid] = f"thread {tid} is in a system call with a descriptor that has been closed"
 
     def _read_table(self, pid: int, path: str) -> None:
         reader = self.world.reader
@@ -208,27 +237,30 @@ class Holders:
             elif link.why != "gone":
                 self._blind[pid] = link.why
 
-    def _in_flight(self) -> str | None:
-        """Say whether descriptors may be on their way through a unix socket."""
-        if not _counts_files_in_flight():
-            return "this kernel does not count descriptors in flight"
+    def _in_flight(self) -> Iterator[tuple[str, bool]]:
+        """Yield the sockets to which descriptors are on their way, and whether both ends are outside the job."""
         for link, holdings in self._by_link.items():
             if link.startswith("socket:"):
                 answers = (self.describe(holding) for holding in holdings)
                 found = next((each for each in answers if not isinstance(each, Unreadable)), None)
                 if found is not None and found.files_in_flight:
-                    return f"descriptors are in flight to {link} of pid {holdings[0].pid}"
-        return None
+                    yield f"descriptors are in flight to {link} of pid {holdings[0].pid}", self._is_outside(link)
 
-    def _assumed(self, link: str, pids: set[int]) -> tuple[Assumption, ...] | Unreadable:
+    def _is_outside(self, link: str) -> bool:
+        """Tell whether a socket and its peer are held outside the job only; not so if the peer is not known."""
+        peers = self.peers()
+        peer = None if isinstance(peers, Unreadable) else peers.get(int(link[len("socket:[") : -1]))
+        ends = [self._by_link.get(link, []), self._by_link.get(f"socket:[{peer}]", [])]
+        return all(ends) and not any(self.world.is_in_scope(holding.pid) for end in ends for holding in end)
+
+    def _assumed(self, link: str, is_own: bool, pids: set[int]) -> tuple[Assumption, ...] | Unreadable:
         """Return what must be assumed if `pids` are to be all that have an object; or why nothing may be."""
         scope = self.world.scope
         blind = {pid: why for pid, why in self._blind.items() if pid not in pids}
         if not blind and self._hidden is None:
             return ()
         reason = self._hidden or next(f"pid {pid} may have it: {why}" for pid, why in blind.items())
-        is_own = scope is not None and link not in scope.inherited and all(map(self.world.is_in_scope, pids))
-        if scope is None or not is_own or not pids:
+        if scope is None or not is_own:
             return Unreadable(link, reason)
         for pid, why in blind.items():
             process = self.world.process(pid)

@@ -197,6 +197,7 @@ def _thread(
         wait=wait,
         live=live,
         is_timed=isinstance(found, Shape) and found.is_timed,
+        is_for_child=isinstance(found, Shape) and found.family is Family.CHILD,
         is_runtime_helper=is_poller and has_runtime and _is_helper(holders.world, thread, call, run_count),
         last_ran_s=None if isinstance(reads.last_ran, Unreadable) else reads.last_ran,
         cpu_s=None if isinstance(reads.times, Unreadable) else reads.times[0],

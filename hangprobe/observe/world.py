@@ -75,6 +75,9 @@ class World:
     lasting: Lasting = field(default_factory=Lasting)
     stats: dict[int, Stat] = field(default_factory=dict)
     is_settled: bool = False
+    """Whether the last list of processes had none that may belong to the job and was not in one before."""
+    newcomers: set[int] = field(default_factory=set)
+    """The processes that only the last list had."""
     refused: set[int] = field(default_factory=set)
     """Pids in the list of processes of which not even `stat` may be read (hidepid)."""
     _children: dict[int, list[int]] = field(default_factory=dict)
@@ -91,7 +94,7 @@ class World:
 
     def scan(self) -> None:
         """Read the list of processes until a round brings no unseen one; what is known already is not read again."""
-        self.is_settled = False
+        self.is_settled, self.newcomers = False, set()
         for _ in range(ROUNDS):
             pids = self.reader.numbers(".")
             known = self.stats.keys() | self.refused
@@ -99,6 +102,7 @@ class World:
             if not unseen:
                 self.is_settled = not isinstance(pids, Unreadable)
                 break
+            self.newcomers = set(unseen)
             for pid in unseen:
                 stat = self.reader.stat(pid)
                 if not isinstance(stat, Unreadable):
@@ -110,6 +114,12 @@ class World:
         for pid, stat in self.stats.items():
             if stat.parent is not None:
                 self._children.setdefault(stat.parent, []).append(pid)
+        if not self.is_settled and self.scope is not None and self.newcomers:
+            self.is_settled = not any(map(self.may_belong, self.newcomers))
+
+    def may_belong(self, pid: int) -> bool:
+        """Tell whether a process is one of the job's, as far as can be seen: one that has gone may have been."""
+        return pid not in self.stats or self.is_in_scope(pid)
 
     def process(self, pid: int) -> ProcessId | None:
         """Return the identity of a pid; None if it is not there or cannot be read."""

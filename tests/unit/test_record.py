@@ -70,7 +70,7 @@ def full_look() -> Look:
         (keeper,),
         (Assumption.A1, Assumption.A2),
     )
-    seen = ThreadView(who, 1, "S", "72 ...", 7, wait, None, True, True, 100.0, 0.5, 0.75)
+    seen = ThreadView(who, 1, "S", "72 ...", 7, wait, None, True, True, True, 100.0, 0.5, 0.75)
     process = ProcessView(who.process, 1, "python", True, (seen,), "catches TERM", ("libmpi.so.12",))
     unread = (Unreadable("maps", "late"),)
     first = Snapshot("node01", 1.0, 2.0, (process,), unread, 103.0, False)
