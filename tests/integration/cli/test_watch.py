@@ -112,9 +112,12 @@ def test_hung_program_without_mpi_is_rank_0(command: tuple[str, ...], tmp_path: 
     assert document["ranks"][0]["pid"] != culprit["pid"]
 
 
-def test_hang_is_ended_once_nothing_lives_beside_it(tmp_path: Path) -> None:
+def test_a_hang_is_believed_beside_a_waiting_thread_after_the_window_and_ended_once_that_is_gone(
+    tmp_path: Path,
+) -> None:
     os.mkfifo(tmp_path / "beside")
-    with running(tmp_path, "watch", "--grace", "0", "--", PYTHON, HUNG, "beside") as watch:
+    options = ("--grace", "0", "--stall-after", "2")
+    with running(tmp_path, "watch", *options, "--", PYTHON, HUNG, "beside") as watch:
         watch.wait_until_said("hang (proven)")
         wait_until_slept(watch, 20)
         assert watch.popen.poll() is None

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,8 @@ def family_inside() -> Iterator[dict[int, ThreadView]]:
         world = World(Reader(), "node01")
         world.scan()
         for pid in world.descendants(outer.pid):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # with the first process of a namespace all others end
+                os.kill(pid, signal.SIGKILL)
         outer.kill()
         outer.communicate()
 
