@@ -34,13 +34,14 @@ from hangprobe.model import (
 )
 from hangprobe.observe.alarms import count as count_alarms
 from hangprobe.observe.candidates import Graphs, Task
+from hangprobe.observe.census import Scope
 from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.sampler import Sample, Sampler
 from hangprobe.observe.snapshot import double_collect
 from hangprobe.observe.suspects import read_bystanders, read_suspects
-from hangprobe.observe.world import Lasting, Scope, World
+from hangprobe.observe.world import Lasting, World
 from hangprobe.policy import Policy
 from hangprobe.record import Look, Writer
 from hangprobe.result import Finding

@@ -1,8 +1,7 @@
-"""The processes of a node as one collect sees them: who is whose child, and what is known of the suspects.
+"""What is known of the processes of a node in one collect: signals, memory, descriptors, tracers.
 
-The list of processes is read again until no unseen one remains; facts that cost more are read once a collect, and only
-of the processes that somebody asks for. Facts are read through a living thread: where the main thread has left by
-pthread_exit(3), the files of the process itself are empty.
+Each fact is read once a collect, and only of the processes that somebody asks for. It is read through a living thread:
+where the main thread has left by pthread_exit(3), the files of the process itself are empty.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from functools import cmp_to_key
 from itertools import groupby
 
 from hangprobe.model import ProcessId, ThreadId, Unreadable
+from hangprobe.observe.census import Census
 from hangprobe.observe.kcmp import is_same_file, is_same_files, is_same_memory, memory_order
 from hangprobe.observe.procfs import (
     PF_KTHREAD,
@@ -21,31 +21,15 @@ from hangprobe.observe.procfs import (
     Status,
     mapped_names,
     parse_maps,
-    parse_numbers,
     parse_status,
 )
-from hangprobe.observe.reader import Reader
 from hangprobe.observe.unixsockets import peers
 from hangprobe.observe.waits.shapes import machine
-
-ROUNDS = 3
-"""Lists of /proc in one collect before a node on which processes come and go is called unsettled."""
 
 PAIRWISE_MAX = 16
 """Processes with the same start of stack that are compared one by one; more are sorted."""
 
 Compare = Callable[[int, int], "bool | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What belongs to the job: everything below `root`, but no object that it was started with."""
-
-    root: ProcessId
-    inherited: frozenset[str] = frozenset()
-    """Pipes, sockets and files that the job's starter had open: others may hold them too."""
-    alarms: int | None = None
-    """How many alarm(2) timers were set on the node when the job began."""
 
 
 @dataclass(slots=True)
@@ -61,146 +45,25 @@ class Lasting:
 
 
 @dataclass(slots=True)
-class World:
-    """Every process of one node in one collect."""
+class World(Census):
+    """Every process of one node in one collect, and what is known of it."""
 
-    reader: Reader
-    host: str
     arch: str = field(default_factory=machine)
     same_memory: Compare = is_same_memory
     same_files: Compare = is_same_files
     same_file: Callable[[int, int, int, int], bool | None] = is_same_file
     socket_peers: Callable[[], dict[int, int] | Unreadable] = peers
-    scope: Scope | None = None
     lasting: Lasting = field(default_factory=Lasting)
-    stats: dict[int, Stat] = field(default_factory=dict)
-    is_settled: bool = False
-    """Whether the last list of processes had none that may belong to the job and was not in one before."""
-    newcomers: set[int] = field(default_factory=set)
-    """The processes that only the last list had."""
-    refused: set[int] = field(default_factory=set)
-    """Pids in the list of processes of which not even `stat` may be read (hidepid)."""
-    _children: dict[int, list[int]] = field(default_factory=dict)
-    _tasks: dict[int, list[int] | Unreadable] = field(default_factory=dict)
     _status: dict[int, Status | Unreadable] = field(default_factory=dict)
     _maps: dict[int, tuple[Mapping, ...] | Unreadable] = field(default_factory=dict)
     _links: dict[int, dict[int, str] | Unreadable] = field(default_factory=dict)
     _texts: dict[int, str | Unreadable] = field(default_factory=dict)
-    _by_stack: dict[int | None, list[int]] | None = None
+    _by_stack: dict[int | None, list[int]] = field(default_factory=dict)
+    _sorted_count: int = 0
     _sharers: dict[int, list[int] | Unreadable] = field(default_factory=dict)
     _memories: dict[int, tuple[dict[int, list[int]], list[int]]] = field(default_factory=dict)
     """By start of stack: for each process those that share its memory, and the processes that could not be asked."""
     _tracees: dict[int, list[int]] | None = None
-
-    def scan(self) -> None:
-        """Read the list of processes until a round brings no unseen one; what is known already is not read again."""
-        self.is_settled, self.newcomers = False, set()
-        for _ in range(ROUNDS):
-            pids = self.reader.numbers(".")
-            known = self.stats.keys() | self.refused
-            unseen = [] if isinstance(pids, Unreadable) else [pid for pid in pids if pid not in known]
-            if not unseen:
-                self.is_settled = not isinstance(pids, Unreadable)
-                break
-            self.newcomers = set(unseen)
-            for pid in unseen:
-                stat = self.reader.stat(pid)
-                if not isinstance(stat, Unreadable):
-                    self.stats[pid] = stat
-                elif stat.why == "not permitted":
-                    self.refused.add(pid)
-        self._children = {}
-        self._by_stack = None
-        for pid, stat in self.stats.items():
-            if stat.parent is not None:
-                self._children.setdefault(stat.parent, []).append(pid)
-        if not self.is_settled and self.scope is not None and self.newcomers:
-            self.is_settled = not any(map(self.may_belong, self.newcomers))
-
-    def may_belong(self, pid: int) -> bool:
-        """Tell whether a process is one of the job's, as far as can be seen: one that has gone may have been."""
-        return pid not in self.stats or self.is_in_scope(pid)
-
-    def process(self, pid: int) -> ProcessId | None:
-        """Return the identity of a pid; None if it is not there or cannot be read."""
-        stat = self.stats.get(pid)
-        return None if stat is None or stat.start_time is None else ProcessId(self.host, pid, stat.start_time)
-
-    def children(self, pid: int) -> list[int]:
-        """Return the pids of a process's children."""
-        return self._children.get(pid, [])
-
-    def unseen_child(self, pid: int) -> int | None:
-        """Return a child that its parent lists and this `/proc` does not show: hidepid hides setuid programs."""
-        tasks = self.tasks(pid)
-        for tid in [] if isinstance(tasks, Unreadable) else tasks:
-            text = self.reader.text(f"{pid}/task/{tid}/children")
-            children = [] if isinstance(text, Unreadable) else parse_numbers(text, "children")[0]
-            if unseen := set(children) - self.stats.keys():
-                return min(unseen)
-        return None
-
-    def descendants(self, pid: int) -> list[int]:
-        """Return the pids of all descendants, nearest first."""
-        found: dict[int, None] = {}
-        ahead = [pid]
-        while ahead:
-            nearer = [child for child in self.children(ahead.pop(0)) if child not in found]
-            found.update(dict.fromkeys(nearer))
-            ahead += nearer
-        return list(found)
-
-    def ancestors(self, pid: int) -> list[int]:
-        """Return the pids of the parent, its parent, and so on."""
-        found: list[int] = []
-        while (stat := self.stats.get(pid)) is not None and stat.parent and stat.parent not in found:
-            found.append(stat.parent)
-            pid = stat.parent
-        return found
-
-    def fork_parent(self, pid: int) -> int | None:
-        """Return the parent that forked a process, if it still runs and neither of them has exec'd since.
-
-        An orphan has the pid of whoever adopted it as its parent. A fork copies the place at which the stack starts
-        (`start_stack`, field 28 of `stat`), which is random for each exec.
-        """
-        stat = self.stats.get(pid)
-        if stat is None or not stat.is_forked or not stat.parent or stat.parent <= 1:
-            return None
-        parent = self.stats.get(stat.parent)
-        same = parent is not None and stat.stack_start and stat.stack_start == parent.stack_start
-        return stat.parent if same else None
-
-    def fork_ancestors(self, pid: int) -> list[int]:
-        """Return the processes from which `pid` descends by fork alone, nearest first, as far as they still run."""
-        found: list[int] = []
-        ancestor = self.fork_parent(pid)
-        while ancestor is not None and ancestor not in found:
-            found.append(ancestor)
-            ancestor = self.fork_parent(ancestor)
-        return found
-
-    def is_in_scope(self, pid: int) -> bool:
-        """Tell whether a process belongs to the job."""
-        root = self.scope.root if self.scope is not None else None
-        if root is None or self.process(root.pid) != root:
-            return False
-        return pid == root.pid or root.pid in self.ancestors(pid)
-
-    def tasks(self, pid: int) -> list[int] | Unreadable:
-        """Return the TIDs of a process."""
-        if pid not in self._tasks:
-            self._tasks[pid] = self.reader.numbers(f"{pid}/task")
-        return self._tasks[pid]
-
-    def threads(self, pid: int) -> frozenset[ThreadId] | Unreadable:
-        """Return the threads of a process."""
-        process, tasks = self.process(pid), self.tasks(pid)
-        if process is None:
-            return Unreadable(f"{pid}/stat", "gone or not readable")
-        if isinstance(tasks, Unreadable):
-            return tasks
-        return frozenset(ThreadId(process, tid) for tid in tasks)
 
     def status(self, pid: int) -> Status | Unreadable:
         """Return the parsed `status` of a process."""
@@ -365,8 +228,8 @@ class World:
 
     def _same_stack(self, own: Stat | None) -> list[int]:
         """Return the processes whose stack starts where `own`'s does, or may do so: 0 and None are not known."""
-        if self._by_stack is None:
-            self._by_stack = {}
+        if self._sorted_count != len(self.stats):
+            self._by_stack, self._sorted_count = {}, len(self.stats)
             for pid, stat in self.stats.items():
                 self._by_stack.setdefault(stat.stack_start or None, []).append(pid)
         if own is None or not own.stack_start:

@@ -27,10 +27,11 @@ import psutil
 
 from hangprobe.launch.session import Session
 from hangprobe.model import ProcessId, Unreadable
+from hangprobe.observe.census import Scope
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.sampler import Sampler
 from hangprobe.observe.snapshot import collect, double_collect
-from hangprobe.observe.world import Lasting, Scope, World
+from hangprobe.observe.world import Lasting, World
 from hangprobe.policy import Policy
 from hangprobe.record import Writer
 from hangprobe.watchdog import Watchdog

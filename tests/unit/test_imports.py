@@ -30,7 +30,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe.fdinfo": set(),
     "observe.unixsockets": {"model"},
     "observe.stacks": {"errors", "model", "evidence"},
-    "observe.world": {"model", "observe.procfs", "observe.reader", "observe.kcmp", "observe.unixsockets"}
+    "observe.census": {"model", "observe.procfs", "observe.reader"},
+    "observe.world": {
+        "observe.census",
+        "model",
+        "observe.procfs",
+        "observe.reader",
+        "observe.kcmp",
+        "observe.unixsockets",
+    }
     | {"observe.waits.shapes"},
     "observe.holders": {"model", "observe.fdinfo", "observe.procfs", "observe.world"},
     "observe.feeding": {"model", "observe.procfs", "observe.reader", "observe.world"},

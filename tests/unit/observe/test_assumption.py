@@ -7,8 +7,8 @@ import os
 import pytest
 
 from hangprobe.model import Assumption, Unreadable
+from hangprobe.observe.census import Scope
 from hangprobe.observe.holders import REFUSED, Found, Holders
-from hangprobe.observe.world import Scope
 
 from .opened import reads, writes
 from .tree import ProcTree

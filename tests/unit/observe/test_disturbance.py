@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.model import Unreadable
+from hangprobe.observe.census import Scope
 from hangprobe.observe.holders import Found, Holders
-from hangprobe.observe.world import Scope, World
+from hangprobe.observe.world import World
 
 from .opened import reads, unix_socket, writes
 from .tree import ARCH, ProcTree

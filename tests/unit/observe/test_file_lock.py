@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.model import Assumption, Keeper, ThreadId, Unreadable, Wait, WaitKind
+from hangprobe.observe.census import Scope
 from hangprobe.observe.holders import Holders
 from hangprobe.observe.waits import filelock
 from hangprobe.observe.waits.shapes import Family, FileLockKind, Shape
-from hangprobe.observe.world import Scope
 
 from .calls import in_fcntl, in_flock, on_futex, working
 from .opened import FILE, LUSTRE, NFS, UNKNOWN, file, lock_line, opened, waiting_line

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.model import Assumption, Keeper, ProcessId, ThreadId, Unreadable, Wait, WaitKind
+from hangprobe.observe.census import Scope
 from hangprobe.observe.holders import Holders
 from hangprobe.observe.waits import pipe
 from hangprobe.observe.waits.shapes import Family, Shape
-from hangprobe.observe.world import Scope
 
 from .calls import Thread, in_read, in_write, on_futex, working
 from .opened import opened, reads, reads_and_writes, writes

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from hangprobe.model import Assumption, ThreadId, ThreadView, Unreadable, Wait, WaitKind
-from hangprobe.observe.world import Scope
+from hangprobe.observe.census import Scope
 
 from .calls import WORD, Thread, call, in_poll, in_select, on_futex, working
 from .opened import Open, opened, pidfd, reads, reads_and_writes, unix_socket, writes

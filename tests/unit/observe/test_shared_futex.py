@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from hangprobe.model import Assumption, ThreadId, Unreadable, Wait, WaitKind
+from hangprobe.observe.census import Scope
 from hangprobe.observe.holders import Holders
 from hangprobe.observe.procfs import parse_call
 from hangprobe.observe.waits import futex, sharedfutex
 from hangprobe.observe.waits.shapes import Shape, shape
-from hangprobe.observe.world import Scope, World
+from hangprobe.observe.world import World
 
 from .calls import WORD, Thread, on_futex, working
 from .opened import opened

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.model import ProcessId, ThreadId, Unreadable
-from hangprobe.observe.world import Scope, World
+from hangprobe.observe.census import Scope
+from hangprobe.observe.world import World
 
 from .calls import Thread, in_wait4, on_futex, working
 from .opened import reads

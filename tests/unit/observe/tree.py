@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 
 from hangprobe.model import ProcessId, ThreadView, Unreadable
+from hangprobe.observe.census import Scope
 from hangprobe.observe.holders import INITIAL_PID_NAMESPACE
 from hangprobe.observe.procfs import PF_FORKNOEXEC
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.snapshot import collect
-from hangprobe.observe.world import Scope, World
+from hangprobe.observe.world import World
 
 from .calls import Thread
 from .opened import MOUNTS, Open, opened
