@@ -17,6 +17,7 @@ from hangprobe.explain.findings import find
 from hangprobe.judge.changes import blocked_for, what_holds, what_stands
 from hangprobe.judge.collects import threads
 from hangprobe.judge.knot import knot
+from hangprobe.judge.standing import uphold
 from hangprobe.judge.verdict import judge, victims
 from hangprobe.model import (
     DoubleCollect,
@@ -228,6 +229,8 @@ class Watchdog:
         ranks = self._with_stdin(_complete(ranks, double))
         sightings = tuple(self._sightings.values())
         judgement = judge(double, ranks, sample.progress, self.policy.stall_after_s, sightings)
+        if self.judgement is not None and self.double is not None:
+            judgement = uphold(self.judgement, self.double.second, judgement, double.second)
         self._sight(judgement, double)
         has_changed = what_holds(judgement) != what_holds(self.judgement)
         self._candidates = candidates

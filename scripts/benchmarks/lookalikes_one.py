@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,9 @@ class Sights(Silent):
         if watchdog.samples % SIGHTS_EVERY or inside(self.folder) is None:
             return
         for pid in {member.pid for rank in watchdog.ranks for member in rank.members}:
-            for file in Path("/proc").glob(f"{pid}/task/*/wchan"):
-                try:
-                    self.seen.add(file.read_text())
-                except OSError:
-                    continue
+            with suppress(OSError):  # a thread, or the whole process, may be gone by now
+                for tid in os.listdir(f"/proc/{pid}/task"):
+                    self.seen.add(Path(f"/proc/{pid}/task/{tid}/wchan").read_text())
 
 
 def main() -> int:
