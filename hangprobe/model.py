@@ -221,7 +221,7 @@ class Snapshot(Frozen, frozen=True):
     clock_s: float | None = None
     """The scheduler clock at the end of the collect, to compare with `ThreadView.last_ran_s`."""
     alarms: bool | None = None
-    """Whether more alarm(2) timers are set on the node than when the job began; None if that cannot be read."""
+    """Whether alarm(2) timers are set on the node that were not when the job began; None if that cannot be read."""
 
 
 class DoubleCollect(Frozen, frozen=True):

@@ -33,7 +33,7 @@ from hangprobe.model import (
     Unreadable,
     Verdict,
 )
-from hangprobe.observe.alarms import count as count_alarms
+from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.candidates import Graphs, Task
 from hangprobe.observe.census import Scope
 from hangprobe.observe.feeding import endless_stdin
@@ -102,7 +102,7 @@ class Watchdog:
     """Ranks in which nothing has moved for the window."""
     _lasting: Lasting = field(default_factory=Lasting)
     _inherited: frozenset[str] = field(init=False)
-    _alarms: int | None = field(init=False)
+    _alarms: frozenset[str] | None = field(init=False)
     _pause_s: float = 0.0
     _due_s: float = 0.0
     _began_s: float = field(init=False)
@@ -118,7 +118,7 @@ class Watchdog:
         self._sampler = Sampler(self.reader, self.host, self.root, self.command, self.own)
         self.methods = Methods(self.reader)
         self._inherited = frozenset(World(self.reader, self.host).own_links())
-        self._alarms = count_alarms(self.reader)
+        self._alarms = real_timers(self.reader)
 
     @property
     def verdict(self) -> Verdict:

@@ -22,8 +22,8 @@ class Scope:
     root: ProcessId
     inherited: frozenset[str] = frozenset()
     """Pipes, sockets and files that the job's starter had open: others may hold them too."""
-    alarms: int | None = None
-    """How many alarm(2) timers were set on the node when the job began."""
+    alarms: frozenset[str] | None = None
+    """The alarm(2) timers that were set on the node when the job began; None if they may not be read."""
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from hangprobe.model import (
     Unreadable,
     Wait,
 )
-from hangprobe.observe.alarms import count as count_alarms
+from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.callers import is_runtime_helper
 from hangprobe.observe.holders import Holders
 from hangprobe.observe.procfs import (
@@ -80,9 +80,9 @@ def collect(
 
 
 def _has_new_alarms(world: World) -> bool | None:
-    """Tell whether more alarms are set than when the job began."""
-    before, now = world.scope.alarms if world.scope is not None else None, count_alarms(world.reader)
-    return None if before is None or now is None else now > before
+    """Tell whether alarms are set that were not when the job began."""
+    before, now = world.scope.alarms if world.scope is not None else None, real_timers(world.reader)
+    return None if before is None or now is None else bool(now - before)
 
 
 def _with_descendants(world: World, targets: Iterable[ProcessId]) -> list[int]:
