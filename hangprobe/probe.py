@@ -25,7 +25,7 @@ from hangprobe.model import RankState, Verdict
 from hangprobe.policy import Policy
 from hangprobe.record import End, Header, Writer
 from hangprobe.result import Program, Result
-from hangprobe.watchdog import Watchdog
+from hangprobe.watchdog import Watchdog, set_alarms
 
 
 class OnHang(StrEnum):
@@ -154,9 +154,10 @@ def probe(
 ) -> Outcome:
     """Run one command under watch and return what became of it. Raises CommandNotStarted, GuardianLost."""
     started_at, began_s = datetime.now(UTC), time.monotonic()
+    alarms = set_alarms()
     with Relay() as relay, Session(spec, relay.original_mask) as session:
         record = Writer(record_path)
-        watchdog = Watchdog(session.guardian_pid, session.command_pid, policy, record)
+        watchdog = Watchdog(session.guardian_pid, session.command_pid, policy, record, alarms=alarms)
         record.write(Header(spec.command, watchdog.host, started_at.isoformat(), policy.stall_after_s, __version__))
         if started is not None:
             started(session)

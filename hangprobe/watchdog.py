@@ -60,6 +60,11 @@ Candidates = frozenset[tuple[Task, int]]
 """Threads with their run counts: the same set again is the same sleep of the same threads."""
 
 
+def set_alarms() -> frozenset[str] | None:
+    """Return the alarm(2) timers that are set on the node; None if they may not be read. Ask before a job begins."""
+    return real_timers(Reader())
+
+
 @dataclass(slots=True)
 class Watchdog:
     """Watches everything below `root`, on this node.
@@ -75,6 +80,8 @@ class Watchdog:
     reader: Reader = field(default_factory=Reader)
     host: str = field(default_factory=socket.gethostname)
     own: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    alarms: frozenset[str] | None = field(default_factory=set_alarms)
+    """The alarm(2) timers that were set on the node before the job began."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -102,7 +109,6 @@ class Watchdog:
     """Ranks in which nothing has moved for the window."""
     _lasting: Lasting = field(default_factory=Lasting)
     _inherited: frozenset[str] = field(init=False)
-    _alarms: frozenset[str] | None = field(init=False)
     _pause_s: float = 0.0
     _due_s: float = 0.0
     _began_s: float = field(init=False)
@@ -118,7 +124,6 @@ class Watchdog:
         self._sampler = Sampler(self.reader, self.host, self.root, self.command, self.own)
         self.methods = Methods(self.reader)
         self._inherited = frozenset(World(self.reader, self.host).own_links())
-        self._alarms = real_timers(self.reader)
 
     @property
     def verdict(self) -> Verdict:
@@ -308,7 +313,7 @@ class Watchdog:
         world = World(self.reader, self.host, lasting=self._lasting)
         stat = self.reader.stat(self.root)
         if not isinstance(stat, Unreadable) and stat.start_time is not None:
-            world.scope = Scope(ProcessId(self.host, self.root, stat.start_time), self._inherited, self._alarms)
+            world.scope = Scope(ProcessId(self.host, self.root, stat.start_time), self._inherited, self.alarms)
         return world
 
 
