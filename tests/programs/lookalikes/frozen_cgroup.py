@@ -70,7 +70,7 @@ def main() -> int:
     try:
         group = make_group()
     except OSError as error:
-        print(f"no frozen cgroup here: {error}", file=sys.stderr)
+        print(f"no frozen cgroup here: {error.strerror}", file=sys.stderr)
         return CANNOT_EXIST
     reading, writing = os.pipe()
     freezer = os.fork()
