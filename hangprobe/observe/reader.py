@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -164,5 +165,7 @@ class _Hand:
             return []
 
     def _serve(self) -> None:
+        # A signal to the process must not find a thread that has it unblocked: the relay reads them all.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             self._results.put(self._jobs.get()())

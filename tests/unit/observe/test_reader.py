@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import threading
 from pathlib import Path
 
@@ -112,3 +113,9 @@ def test_a_job_may_itself_read_what_is_guarded(tree: ProcTree) -> None:
     tree.write("8/maps", "map")
     reader = tree.reader()
     assert reader.abandonable(8, "8/root", lambda: reader.guarded(8, "maps")) == b"map"
+
+
+def test_the_thread_that_reads_takes_no_signal_meant_for_the_process(tree: ProcTree) -> None:
+    blocked = tree.reader().abandonable(1, "its mask", lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    assert not isinstance(blocked, Unreadable)
+    assert {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP} <= blocked
