@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime
+from typing import Protocol
 
+from hangprobe.evidence import Suspects
 from hangprobe.model import (
+    DoubleCollect,
     Judgement,
     Launcher,
     RankState,
     RankVerdict,
     RankView,
+    StartMethod,
     Tier,
     Unreadable,
     Verdict,
 )
+from hangprobe.policy import Policy
 from hangprobe.ranksets import fold, unfold
 from hangprobe.result import Finding, Program, RankResult, Result, Watched
-from hangprobe.watchdog import Watchdog
 
 EXPLAINED = {RankState.BLOCKED, RankState.STALLED, RankState.UNKNOWN}
 """States of which a rank's entry says why."""
@@ -24,8 +29,43 @@ NO_VERDICT = {"dead-helper"}
 """Mechanisms that are reported and never make a verdict."""
 
 
+class StartMethods(Protocol):
+    """What was seen of how processes were started."""
+
+    def ranks_by_method(self) -> Mapping[StartMethod, set[int]]:
+        """Return which ranks have started children by which method."""
+
+
+class Observed(Protocol):
+    """A job that was watched, or looked at: what its diagnosis says, and of which ranks."""
+
+    judgement: Judgement | None
+    double: DoubleCollect | None
+    suspects: Suspects
+    findings: tuple[Finding, ...]
+    detected_after_s: float | None
+    history: dict[tuple[str, Tier], Finding]
+    ranks: tuple[RankView, ...]
+    """Every rank that was seen, the ended ones included."""
+    samples: int
+    collects: list[float]
+    policy: Policy
+
+    @property
+    def methods(self) -> StartMethods:
+        """How the ranks' children were started."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict as it stands."""
+
+    @property
+    def running(self) -> Set[int]:
+        """The ranks that were there at the last look."""
+
+
 def conclude(
-    watchdog: Watchdog,
+    observed: Observed,
     command: tuple[str, ...],
     exit_status: int | None,
     ended_by: str | None,
@@ -34,13 +74,13 @@ def conclude(
     program: Program | None = None,
 ) -> Result:
     """Return the document. `exit_status` is None where hangprobe ended the job; `ended_by` None while it still runs."""
-    judgement = watchdog.judgement
+    judgement = observed.judgement
     has_ended_itself = ended_by == "itself"
-    verdict = _verdict(watchdog, exit_status, ended_by)
-    ranks = watchdog.ranks
-    running = {rank.rank for rank in watchdog.sample.ranks} if watchdog.sample is not None else set()
-    standing = () if has_ended_itself else watchdog.findings
-    gone = [finding for finding in watchdog.history.values() if finding not in standing]
+    verdict = _verdict(observed, exit_status, ended_by)
+    ranks = observed.ranks
+    running = set() if has_ended_itself else observed.running
+    standing = () if has_ended_itself else observed.findings
+    gone = [finding for finding in observed.history.values() if finding not in standing]
     is_kept = has_ended_itself or any(finding.tier is Tier.PROVEN for finding in gone)
     findings = (*standing, *(_recover(finding) for finding in gone if is_kept))
     return Result(
@@ -52,22 +92,24 @@ def conclude(
         ended_by=ended_by,
         started_at=started_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_s=round(duration_s, 3),
-        detected_after_s=_rounded(watchdog.detected_after_s) if verdict in {Verdict.HANG, Verdict.STALL} else None,
-        ranks=tuple(_rank(rank, judgement, findings, has_ended_itself or rank.rank not in running) for rank in ranks),
+        detected_after_s=_rounded(observed.detected_after_s) if verdict in {Verdict.HANG, Verdict.STALL} else None,
+        ranks=tuple(_rank(rank, judgement, findings, rank.rank not in running) for rank in ranks),
         findings=findings,
-        start_methods={method.value: fold(ranks) for method, ranks in watchdog.methods.ranks_by_method().items()},
-        watched=Watched(watchdog.policy.interval_s, watchdog.samples, len(watchdog.collects)),
-        unreadable=_unreadable(watchdog),
+        start_methods={method.value: fold(ranks) for method, ranks in observed.methods.ranks_by_method().items()},
+        watched=Watched(observed.policy.interval_s, observed.samples, len(observed.collects)),
+        unreadable=_unreadable(observed),
         program=program,
     )
 
 
-def _verdict(watchdog: Watchdog, exit_status: int | None, ended_by: str | None) -> Verdict:
+def _verdict(observed: Observed, exit_status: int | None, ended_by: str | None) -> Verdict:
     if ended_by == "itself":
-        return Verdict.OK if exit_status == 0 else Verdict.FAILED
-    if watchdog.verdict in {Verdict.HANG, Verdict.STALL}:
-        return watchdog.verdict
-    return Verdict.UNKNOWN if ended_by is not None else watchdog.verdict
+        return Verdict.FAILED if exit_status else Verdict.OK
+    if observed.verdict in {Verdict.HANG, Verdict.STALL}:
+        return observed.verdict
+    judged = observed.judgement.ranks if observed.judgement is not None else ()
+    is_known = ended_by is None and all(rank.state is not RankState.UNKNOWN for rank in judged)
+    return observed.verdict if is_known else Verdict.UNKNOWN
 
 
 def _tier(findings: tuple[Finding, ...]) -> Tier | None:
@@ -101,10 +143,10 @@ def _rank(rank: RankView, judgement: Judgement | None, findings: tuple[Finding, 
     )
 
 
-def _unreadable(watchdog: Watchdog) -> tuple[Unreadable, ...]:
-    found = list(watchdog.suspects.unreadable)
-    if watchdog.double is not None:
-        found += [*watchdog.double.first.unreadable, *watchdog.double.second.unreadable]
+def _unreadable(observed: Observed) -> tuple[Unreadable, ...]:
+    found = list(observed.suspects.unreadable)
+    if observed.double is not None:
+        found += [*observed.double.first.unreadable, *observed.double.second.unreadable]
     return tuple(dict.fromkeys(found))
 
 

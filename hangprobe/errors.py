@@ -2,14 +2,25 @@
 
     HangprobeError
      ├── UsageError                 the command line asks for something that cannot be
-     │    └── UnknownName               a reproducer, variant, mitigation ... that does not exist
+     │    ├── UnknownName               a reproducer, variant, mitigation ... that does not exist
+     │    ├── NoSuchProcess             the process to look at is not there
+     │    └── NoSuchJob                 the batch system has no such job, or it has no nodes
+     ├── NoJobFound                 none of the nodes that answered runs a job
      ├── UnwritableFolder           the results cannot be written where they should go
      ├── UnwritableFile             neither can the document
      ├── CommandNotStarted          the program under watch could not be executed
      ├── LauncherMissing            no mpiexec on PATH
      ├── LauncherBroken             there is one, and it cannot be executed
+     ├── LauncherMismatch           what it started is not the job that was asked for
+     ├── EnvironmentMissing         no environment holds this MPI
+     ├── NodesRefused               this launcher cannot pretend several nodes
      ├── GuardianLost               the process that owns the job died first
-     └── RecordUnreadable           a record file is damaged or of a newer schema
+     ├── RecordUnreadable           a record file is damaged or of a newer schema
+     ├── NamespacesForbidden        the kernel or its administrator allows no namespaces
+     ├── ToolMissing                a program that a testbed needs is neither installed nor to be had
+     ├── TestbedMissing             no testbed of this name is up
+     ├── TestbedExists              a testbed of this name is up, and is another one than asked for
+     └── TestbedFailed              a testbed could not be built or taken down
 
 Each class has a slug that leads to the paragraph of the same name in docs/messages.md.
 """
@@ -101,13 +112,121 @@ class LauncherBroken(HangprobeError):
         super().__init__(f"cannot run {path}: {why}", "check its first line, or name another with --mpiexec COMMAND")
 
 
+class LauncherMismatch(HangprobeError):
+    """The launcher started too few ranks, or each as a job of its own: it does not fit the MPI library."""
+
+    slug = "launcher-mismatch"
+
+    def __init__(self, path: str, python: str, what: str) -> None:
+        super().__init__(
+            f"{what}: {path} is no MPI launcher, or does not fit the MPI library of {python}",
+            "hangprobe doctor shows which fit; name another with --mpi NAME or --mpiexec COMMAND",
+        )
+
+
+class EnvironmentMissing(HangprobeError):
+    """No environment holds this MPI."""
+
+    slug = "environment-missing"
+
+    def __init__(self, mpi: str, is_checkout: bool) -> None:
+        make = f"python -m venv {mpi} && {mpi}/bin/pip install 'hangprobe[{mpi}]'"
+        remedy = f"scripts/envs {mpi}" if is_checkout else f"{make}, then --mpiexec {mpi}/bin/mpiexec"
+        super().__init__(f"no environment holds {mpi}", remedy)
+
+
+class NodesRefused(HangprobeError):
+    """The launcher cannot pretend several nodes on this machine."""
+
+    slug = "nodes-refused"
+
+    def __init__(self, launcher: str) -> None:
+        super().__init__(
+            f"--nodes pretends nodes with the launchers of MPICH and Intel MPI only, and this one is {launcher}",
+            "--mpi mpich or --mpi impi; for nodes of their own: hangprobe testbed up 3",
+        )
+
+
 class GuardianLost(HangprobeError):
     """The guardian process ended before its job did; the job's tree has been ended by hangprobe itself."""
 
     slug = "guardian-lost"
 
 
+class NoSuchProcess(UsageError):
+    """The process to look at is not there, or is nobody's that may be looked at."""
+
+    slug = "no-such-process"
+
+
+class NoSuchJob(UsageError):
+    """The batch system has no such job, or it has no nodes yet."""
+
+    slug = "no-such-job"
+
+
+class NoJobFound(HangprobeError):
+    """None of the nodes that answered runs a job of this user."""
+
+    slug = "no-job-found"
+
+    def __init__(self, hosts: str, failed: list[str]) -> None:
+        answered = f" ({'; '.join(failed[:4])})" if failed else ""
+        super().__init__(
+            f"no job of yours was seen on {hosts}{answered}", "is it the right user, and are these its nodes?"
+        )
+
+
 class RecordUnreadable(HangprobeError):
     """A record file is damaged, truncated or written by a newer hangprobe."""
 
     slug = "record-unreadable"
+
+
+class NamespacesForbidden(HangprobeError):
+    """The kernel or its administrator allows no namespaces, or not enough of them."""
+
+    slug = "namespaces-forbidden"
+
+    def __init__(self, call: str, why: str, setting: str, remedy: str) -> None:
+        super().__init__(f"a testbed needs Linux namespaces, and they are refused ({call}: {why}): {setting}", remedy)
+
+
+class ToolMissing(HangprobeError):
+    """A program of the system that a testbed needs is neither installed nor to be had."""
+
+    slug = "tool-missing"
+
+    def __init__(self, package: str, why: str, remedy: str = "") -> None:
+        super().__init__(f"a testbed needs {package}: {why}", remedy or f"as root: apt-get install {package}")
+
+
+class TestbedMissing(HangprobeError):
+    """No testbed of this name is up."""
+
+    slug = "testbed-missing"
+    __test__ = False
+
+    def __init__(self, name: str) -> None:
+        option = "" if name == "default" else f" --name {name}"
+        super().__init__(f"no testbed '{name}' is up", f"hangprobe testbed up 3{option}")
+
+
+class TestbedExists(HangprobeError):
+    """A testbed of this name is up already, and is another one than asked for."""
+
+    slug = "testbed-exists"
+    __test__ = False
+
+    def __init__(self, name: str, what: str) -> None:
+        option = "" if name == "default" else f" --name {name}"
+        super().__init__(
+            f"testbed '{name}' {what}", f"hangprobe testbed down{option}, or name another with --name NAME"
+        )
+
+
+class TestbedFailed(HangprobeError):
+    """A testbed could not be built or taken down; the message has the first words of what went wrong inside."""
+
+    slug = "testbed-failed"
+    __test__ = False

@@ -73,6 +73,8 @@ class WaitKind(StrEnum):
     PIPE_WRITE = "pipe-write"
     FILE_LOCK = "file-lock"
     POLL = "poll"
+    UNKNOWN = "unknown"
+    """Never part of a knot: not all of its wakers are in sight."""
     SOCKET_READ = "socket-read"
     """Never part of a knot: only looked at as a launcher's standard input."""
 
@@ -84,6 +86,17 @@ class Assumption(StrEnum):
     """Processes that may not be read, older than the job and outside it, have no object of the job's own."""
     A2 = "A2"
     """A thread in which an MPI runtime waits for its network does not use the application's pipes, files and locks."""
+
+
+class Barrier(StrEnum):
+    """What keeps hangprobe from reading something that is there; `explain.catalogue` says what would change that."""
+
+    PERMISSION = "permission"
+    """Another user's process, one that is not dumpable (setuid), or Yama's ptrace_scope."""
+    HIDEPID = "hidepid"
+    """/proc is mounted with hidepid."""
+    NAMESPACE = "pid-namespace"
+    """hangprobe runs in a PID namespace of its own."""
 
 
 class StartMethod(StrEnum):
@@ -129,6 +142,15 @@ class Unreadable(Frozen, frozen=True):
 
     what: str
     why: str
+    barrier: Barrier | None = None
+    """What it was that forbade it; None if it failed otherwise."""
+
+
+class Hidden(Unreadable, frozen=True):
+    """A set of holders of which some may not be seen."""
+
+    known: tuple[int, ...] = ()
+    """The processes in sight that have it."""
 
 
 class Mutex(Frozen, frozen=True):
@@ -181,6 +203,8 @@ class ThreadView(Frozen, frozen=True):
     """None if its wakers cannot be told: then `live` says why."""
     live: str | None
     """Why this thread must be thought able to wake by itself; None if only its wakers can end its wait."""
+    barrier: Barrier | None = None
+    """What forbids to tell its wait, if that is all that is known against it; `wait` then has the wakers in sight."""
     is_timed: bool = False
     """In a wait that ends by itself after a set time."""
     is_for_child: bool = False
@@ -188,7 +212,7 @@ class ThreadView(Frozen, frozen=True):
     is_runtime_helper: bool = False
     """One in which an MPI runtime waits for its network: in poll or epoll, and all of its stack in that library."""
     last_ran_s: float | None = None
-    """When it last ran, in seconds of the kernel's scheduler clock; None if not known."""
+    """When it last ran, in monotonic seconds of its node; None if not known."""
     cpu_s: float | None = None
     """Processor time that it has used since it began (`schedstat`)."""
     runnable_s: float | None = None
@@ -219,7 +243,7 @@ class Snapshot(Frozen, frozen=True):
     processes: tuple[ProcessView, ...]
     unreadable: tuple[Unreadable, ...] = ()
     clock_s: float | None = None
-    """The scheduler clock at the end of the collect, to compare with `ThreadView.last_ran_s`."""
+    """The monotonic clock of the node when the threads had been read, to compare with `ThreadView.last_ran_s`."""
     alarms: bool | None = None
     """Whether alarm(2) timers are set on the node that were not when the job began; None if that cannot be read."""
 
@@ -240,6 +264,22 @@ class Stdin(Frozen, frozen=True):
     """The launcher's processes above the rank."""
     says: str
     """Why it is never fed: "Hydra feeds rank 0 only"."""
+    starter: str | None = None
+    """Where the command that started the rank listens (`login:45813`), or which process it is (`login#1234`): its
+    command line and standard input say whether it feeds the rank. None if they have been looked at."""
+
+
+class Starter(Frozen, frozen=True):
+    """A launcher's own command, such as mpiexec: it runs on one node of the job, or on none of them."""
+
+    process: ProcessId
+    ports: tuple[int, ...]
+    """The TCP ports on which it listens, or of its connections."""
+    feeds_others: bool
+    """Whether it may feed other ranks than its launcher does by itself."""
+    stdin: str | None = None
+    """What its standard input is (`/dev/null`, `pipe:[7]`); None if that cannot be read."""
+    command: tuple[str, ...] = ()
 
 
 class RankView(Frozen, frozen=True):
@@ -255,6 +295,8 @@ class RankView(Frozen, frozen=True):
     """The rank tree: `top`, its descendants, and orphans that carry its rank."""
     stdin: Stdin | None = None
     """What its launcher gave it as standard input, where that is known never to end."""
+    size: int | None = None
+    """How many ranks its job has, as its launcher told it."""
 
 
 class Sighting(Frozen, frozen=True):
@@ -264,7 +306,7 @@ class Sighting(Frozen, frozen=True):
     call: str
     run_count: int
     clock_s: float
-    """When it was seen, on the scheduler clock."""
+    """When it was seen, in monotonic seconds of its node."""
 
 
 class Quiet(Frozen, frozen=True):
@@ -295,7 +337,7 @@ class RankVerdict(Frozen, frozen=True):
     culprits: tuple[ThreadId, ...] = ()
     """The threads of the knot that hold the rank, those whose wait is not for a child first."""
     closed_s: float | None = None
-    """When the last of the culprits blocked, in seconds of the scheduler clock of its node."""
+    """When the last of the culprits blocked, in monotonic seconds of its node."""
     since_s: float | None = None
     """For how long the rank's main thread has been waiting."""
     pending: tuple[ThreadId, ...] = ()
@@ -304,6 +346,8 @@ class RankVerdict(Frozen, frozen=True):
     """Why a proven hang is not ended by default; None if nothing forbids it."""
     assumes: tuple[Assumption, ...] = ()
     """What the knot rests on beside what was seen."""
+    barrier: Barrier | None = None
+    """What forbids to tell whether its wait can end; None if that can be told."""
 
 
 class Judgement(Frozen, frozen=True):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hangprobe.errors import UnknownName
-from hangprobe.model import Tier, Verdict
+from hangprobe.model import Launcher, Tier, Verdict
 from hangprobe.ranksets import fold
 
 PLACES = (Path(__file__).parent / "_reproducers", Path(__file__).parent.parent / "reproducers")
@@ -25,11 +25,12 @@ class Expected:
     mechanism: str | None
     lock: str | None
     hung: str
-    """`all`, `1-` (every rank but 0), or nothing."""
+    """`all`, `1-` (every rank but 0), `0` (it alone), or nothing."""
 
     def ranks(self, size: int) -> str:
         """Return the ranks that hang in a job of `size`, folded."""
-        return fold(range(1 if self.hung == "1-" else 0, size)) if self.hung else ""
+        spans = {"all": range(size), "1-": range(1, size), "0": range(1), "": range(0)}
+        return fold(spans[self.hung])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class Variant:
     arguments: tuple[str, ...]
     expected: Expected
     mitigations: tuple[str, ...]
+    expected_under: Mapping[Launcher, Expected] = field(default_factory=dict)
+    """Where a launcher makes a difference."""
+
+    def under(self, launcher: Launcher) -> Expected:
+        """Return what hangprobe should say of a job that this launcher started."""
+        return self.expected_under.get(launcher, self.expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +109,17 @@ def _program(place: Path, entry: Mapping[str, Any]) -> ProgramFile:
 
 
 def _variant(entry: Mapping[str, Any], mitigations: tuple[str, ...]) -> Variant:
+    own = tuple(entry["mitigations"]) if "mitigations" in entry else mitigations
+    under = {Launcher(name): _expected(changed) for name, changed in entry.get("under", {}).items()}
+    return Variant(entry["name"], tuple(entry.get("arguments", ())), _expected(entry), own, under)
+
+
+def _expected(entry: Mapping[str, Any]) -> Expected:
     tier = entry.get("tier")
-    expected = Expected(
+    return Expected(
         Verdict(entry["verdict"]),
         Tier(tier) if tier else None,
         entry.get("mechanism"),
         entry.get("lock"),
         entry.get("hung", ""),
     )
-    own = tuple(entry["mitigations"]) if "mitigations" in entry else mitigations
-    return Variant(entry["name"], tuple(entry.get("arguments", ())), expected, own)

@@ -10,7 +10,7 @@ inherits it, whether it was forked or executed. --variant says who reads:
           multiprocessing closes sys.stdin in it: that needs the lock, whose holder does not exist in the child
 
 Pattern of ranks: with four ranks Dhhh (rank 0 reads the end of /dev/null and waits in MPI_Finalize, ranks 1 to 3 hang).
-Open MPI gives ranks 1 to N /dev/null: there only rank 0 can hang, if the standard input of its mpiexec never ends.
+Open MPI gives ranks 1 to N /dev/null, and 5.0.11 never passes on the end of its own stdin: there rank 0 alone hangs.
 
 Cures (--mitigate): `stdin-devnull` replaces the standard input inside each rank; `spawn` and `forkserver` (thread only)
 start the child in a fresh interpreter, where nobody holds the lock of sys.stdin.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,38 +16,11 @@ from hangprobe.cli import options
 from hangprobe.cli.codes import Code, worst
 from hangprobe.cli.folders import check_file, default_folder, make, write_result
 from hangprobe.cli.follow import Lines, LiveTable
-from hangprobe.errors import UnknownName, UsageError
-from hangprobe.launch.flavours import Flavour, find_mpiexec
-from hangprobe.launch.session import Capture, LaunchSpec
-from hangprobe.policy import Policy
-from hangprobe.probe import Ends, OnHang, OnStall, Outcome, probe
-from hangprobe.programs import Expected, ProgramFile, Variant, load, pick
-from hangprobe.ranksets import fold, unfold
+from hangprobe.cli.jobs import Job, Start, is_expected, plan, run_one, start_of
+from hangprobe.probe import Ends, OnHang, OnStall
 from hangprobe.record import encode, write_whole
 from hangprobe.report.text import headline, lines
-from hangprobe.result import Program, Result
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run of one variant of one program."""
-
-    program: ProgramFile
-    variant: Variant
-    mitigation: str | None
-    number: int
-
-    @property
-    def name(self) -> str:
-        """A name for its folder."""
-        parts = [self.program.name, self.variant.name if self.variant.name != "default" else "", self.mitigation or ""]
-        return "-".join(filter(None, parts)) + (f"-{self.number}" if self.number > 1 else "")
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The program's own arguments."""
-        mitigation = ("--mitigate", self.mitigation) if self.mitigation else ()
-        return (str(self.program.path), *self.variant.arguments, *mitigation)
+from hangprobe.result import Result
 
 
 def run(
@@ -65,8 +37,19 @@ def run(
     expect: Annotated[
         bool, typer.Option("--expect", help="Return 0 if every verdict is the manifest's, else 1.")
     ] = False,
+    nodes: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Pretend N nodes: a launcher's proxy each, all of them on this machine."),
+    ] = 1,
+    mpi: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="mpich, openmpi or impi: the environment that scripts/envs made.", show_default=False
+        ),
+    ] = None,
     mpiexec: Annotated[
-        str | None, typer.Option(metavar="COMMAND", help="The launcher (default: this Python's, else PATH's).")
+        str | None,
+        typer.Option(metavar="COMMAND", help="The launcher (default: this Python's, else PATH's).", show_default=False),
     ] = None,
     timeout: Annotated[
         float,
@@ -94,15 +77,17 @@ def run(
     Nothing is left running in any case.
 
     Exit codes: 0 ok, 1 failed, 4 unknown, 5 stall, 124 hang; 2 wrong usage,
-    125 no mpiexec or an unwritable folder; several jobs: the worst of them.
+    125 no mpiexec that fits, or an unwritable folder; several jobs: the worst of them.
 
     Example: hangprobe run bcast_under_lock --grace 1
 
     Example: hangprobe run bcast_under_lock --mitigate spawn
+
+    Example: hangprobe run launcher_stdin --mpi impi --nodes 2 --ranks 6
     """
     jobs = list(plan(names, variant, every_variant, mitigate, repeat))
     check_file(json)
-    flavour = find_mpiexec(mpiexec)
+    start = start_of(mpi, mpiexec, ranks, nodes)
     base = make(out or default_folder(names[0] if len(set(names)) == 1 else "run"))
     policy = options.policy(interval, stall_after, grace, no_stacks)
     ends = Ends(on_hang, on_stall, grace, timeout)
@@ -114,11 +99,12 @@ def run(
     try:
         for job in jobs:
             folder = base if len(jobs) == 1 else make(base / job.name)
-            outcome = run_one(job, flavour, ranks, folder, policy, ends, talk)
+            with talk.follow(job, start) as listener:
+                outcome = run_one(job, start, folder, policy, ends, listener)
             results.append(outcome.result)
             write_result(folder, outcome.result)
-            matches.append(is_expected(outcome.result, job, ranks))
-            talk.result(outcome.result, job, matches[-1] if expect else None, folder)
+            matches.append(is_expected(outcome.result, job, start))
+            talk.result(outcome.result, job, start, matches[-1] if expect else None, folder)
             if outcome.by_signal is not None:
                 status = 128 + outcome.by_signal
                 break
@@ -130,54 +116,6 @@ def run(
     if expect:
         return Code.OK if all(matches) else Code.FAILED
     return worst(result.verdict for result in results)
-
-
-def plan(
-    names: Sequence[str], variant: str | None, every_variant: bool, mitigate: str | None, repeat: int
-) -> Iterator[Job]:
-    """Yield the jobs that a command line asks for. Raises UnknownName before anything is started."""
-    programs = load()
-    if variant is not None and every_variant:
-        raise UsageError("--variant and --all exclude each other", "give one of them")
-    times: Counter[tuple[str, str]] = Counter()
-    for name in names:
-        program = pick(name, programs)
-        variants = program.variants if every_variant else (program.variant(variant),)
-        for each in variants:
-            times[name, each.name] += repeat
-            numbers = range(times[name, each.name] - repeat + 1, times[name, each.name] + 1)
-            if mitigate is not None and mitigate not in each.mitigations:
-                raise UnknownName("mitigation", mitigate, list(each.mitigations), f"of {name} --variant {each.name}")
-            yield from (Job(program, each, mitigate, number) for number in numbers)
-
-
-def run_one(job: Job, flavour: Flavour, ranks: int, folder: Path, policy: Policy, ends: Ends, talk: Talk) -> Outcome:
-    """Run one job, its output captured in `folder`."""
-    command = flavour.arguments(ranks, (sys.executable, *job.arguments), folder)
-    spec = LaunchSpec(
-        command,
-        tag=f"{job.name}-{os.getpid()}-{job.number}",
-        environment={"HANGPROBE_MARKS": str(folder)},
-        capture=Capture(folder / "launcher.out", folder / "launcher.err"),
-    )
-    program = Program(job.program.name, job.variant.name, job.mitigation)
-    with talk.follow(job, ranks) as listener:
-        return probe(spec, ends, policy, listener, folder / "record.jsonl", program)
-
-
-def is_expected(result: Result, job: Job, ranks: int) -> bool:
-    """Tell whether the result is what the manifest expects; with a mitigation: whether the job ended well."""
-    expected: Expected = job.variant.expected
-    if job.mitigation is not None:
-        return result.verdict.value == "ok"
-    if result.verdict is not expected.verdict or result.tier is not expected.tier:
-        return False
-    held = [finding for finding in result.findings if finding.tier is expected.tier and not finding.recovered]
-    if expected.mechanism is None:
-        return True
-    hung = fold(rank for finding in held if finding.mechanism == expected.mechanism for rank in unfold(finding.ranks))
-    locks = {finding.detail.get("lock") for finding in held if finding.mechanism == expected.mechanism}
-    return hung == expected.ranks(ranks) and (expected.lock is None or locks == {expected.lock})
 
 
 @dataclass(slots=True)
@@ -197,21 +135,23 @@ class Talk:
             self.is_quiet = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
-    def follow(self, job: Job, ranks: int) -> AbstractContextManager[Lines | LiveTable]:
+    def follow(self, job: Job, start: Start) -> AbstractContextManager[Lines | LiveTable]:
         """Return what follows a running job: a live table on a terminal, else lines."""
-        title = f"{job.program.name}, variant {job.variant.name}, {ranks} ranks"
+        title = f"{job.program.name}, variant {job.variant.name}, {start.ranks} ranks"
+        title += f" on {start.nodes} pretended nodes" if start.nodes > 1 else ""
         title += f", mitigation {job.mitigation}" if job.mitigation else ""
         if self.stream.isatty() and not self.is_quiet:
             return LiveTable(title, self.stream)
         self.say(f"running {title} ...")
         return Lines(self.say, has_heartbeat=True)
 
-    def result(self, result: Result, job: Job, is_expected: bool | None, folder: Path) -> None:
+    def result(self, result: Result, job: Job, start: Start, is_expected: bool | None, folder: Path) -> None:
         """Print what became of a job."""
         is_long = result.findings or result.verdict.value not in {"ok"}
         self.say("\n".join(lines(result) if is_long else _short(result)))
         if is_expected is not None:
-            self.say("as expected" if is_expected else f"NOT as expected: {job.variant.expected}")
+            expected = job.variant.under(start.environment.flavour.launcher)
+            self.say("as expected" if is_expected else f"NOT as expected: {expected}")
         self.say(f"results: {_near(folder)}\n")
 
 

@@ -102,15 +102,18 @@ def _finding(group: Sequence[tuple[Case, Cause]]) -> Finding:
 def _subject(group: Sequence[tuple[Case, Cause]]) -> str:
     """Return who waits: "the child that it forked without exec (pid 4242)"."""
     case, is_one = group[0][0], len(group) == 1
-    pids = _pids([case.process.id.pid for case, _ in group])
+    pids = _pids([case.process.id for case, _ in group])
     if case.process.is_forked is not True:
         return pids if is_one else f"each of {pids}"
     return f"the child that {'it' if is_one else 'each'} forked without exec ({pids})"
 
 
-def _pids(pids: Sequence[int]) -> str:
-    shown = ", ".join(map(str, pids[:PIDS_SHOWN])) + (", ..." if len(pids) > PIDS_SHOWN else "")
-    return f"pid{'s' if len(pids) != 1 else ''} {shown}"
+def _pids(processes: Sequence[ProcessId]) -> str:
+    """Return processes in words, with their hosts where they are on several."""
+    is_one_host = len({process.host for process in processes}) == 1
+    names = [str(process.pid) if is_one_host else f"{process.pid} on {process.host}" for process in processes]
+    shown = ", ".join(names[:PIDS_SHOWN]) + (", ..." if len(names) > PIDS_SHOWN else "")
+    return f"pid{'s' if len(names) != 1 else ''} {shown}"
 
 
 def _hold(tier: Tier) -> str:
@@ -166,7 +169,7 @@ def _dead_helpers(judgement: Judgement, double: DoubleCollect, ranks: Sequence[R
         return []
     members = [ranks_of[process.id] for process in helpers]
     says = (
-        f"{spoken(members)}: every thread of {_pids([process.id.pid for process in helpers])} waits for what nobody "
+        f"{spoken(members)}: every thread of {_pids([process.id for process in helpers])} waits for what nobody "
         "can give, while the rank works on: parked until it is terminated, or lost"
     )
     found = tuple(FoundProcess(p.id.host, p.id.pid, p.id.start_time, p.is_forked) for p in helpers)

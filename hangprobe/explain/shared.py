@@ -23,7 +23,7 @@ def launcher_stdin(case: Case) -> Cause | None:
         (
             f"pid {pid} waits in a read of {wait.object}, which is descriptor 0 of the rank's first process",
             f"its other end is held by {proxies} alone, the launcher's own",
-            f"{case.stdin.says}; this rank is not named by -s",
+            case.stdin.says,
         ),
     )
 

@@ -18,6 +18,8 @@ from hangprobe.model import DoubleCollect, Sighting, ThreadId, ThreadView
 
 RETURN_S = 1.0
 """Between two sights of the same sleep: waits for Python's interpreter lock repeat too, but for 5 ms each."""
+SAME_TIME_S = 0.02
+"""Two threads that last ran on different processors: what was stolen of the one since makes their times no finer."""
 WORKED_S = 0.05
 """Processor time of a thread that does more than begin: a Python thread starts and arms its timer in under 5 ms."""
 BUSY_SHARE = 0.5
@@ -87,8 +89,9 @@ def _has_come_back(view: ThreadView, sight: Sighting | None, closed_s: float | N
     """Tell whether a sleeper was seen in this very sleep before, after the knot had closed, and has run since."""
     if sight is None or closed_s is None or clock_s is None or view.run_count is None:
         return False
-    return sight.clock_s >= closed_s and clock_s - sight.clock_s >= RETURN_S and view.run_count != sight.run_count
+    is_younger = sight.clock_s >= closed_s + SAME_TIME_S and clock_s - sight.clock_s >= RETURN_S
+    return is_younger and view.run_count != sight.run_count
 
 
 def _has_run_since(view: ThreadView, closed_s: float | None) -> bool:
-    return view.last_ran_s is None or closed_s is None or view.last_ran_s > closed_s
+    return view.last_ran_s is None or closed_s is None or view.last_ran_s > closed_s - SAME_TIME_S

@@ -115,6 +115,20 @@ def unmoved(double: DoubleCollect) -> frozenset[ThreadId]:
     )
 
 
+def unread_waits(double: DoubleCollect) -> dict[ThreadId, frozenset[ThreadId]]:
+    """Return the threads that slept through the interval in a wait that may not be read, with the wakers in sight."""
+    before = threads(double.first)
+    found: dict[ThreadId, frozenset[ThreadId]] = {}
+    for thread, view in threads(double.second).items():
+        first = before.get(thread)
+        if first is None or view.barrier is None or None in (view.run_count, view.start_time):
+            continue
+        same = (first.call, first.run_count, first.start_time) == (view.call, view.run_count, view.start_time)
+        if same and first.state == view.state == "S":
+            found[thread] = view.wait.wakers if view.wait is not None else frozenset()
+    return found
+
+
 def _is_private(view: ThreadView) -> bool:
     return view.wait is not None and view.wait.kind in {WaitKind.FUTEX_PRIVATE, WaitKind.MUTEX}
 

@@ -67,7 +67,7 @@ class Leaks:
 
     def launcher_stdin(self, rank: RankView) -> frozenset[ThreadId]:
         """Return the threads of a rank that read a standard input which never ends."""
-        if rank.stdin is None or self.quiet_s.get(rank.main, 0.0) < self.window_s:
+        if rank.stdin is None or rank.stdin.starter is not None or self.quiet_s.get(rank.main, 0.0) < self.window_s:
             return frozenset()
         return frozenset(
             thread

@@ -151,3 +151,14 @@ class Census:
         if isinstance(tasks, Unreadable):
             return tasks
         return frozenset(ThreadId(process, tid) for tid in tasks)
+
+    def living(self, pid: int) -> int:
+        """Return the TID of a thread that has not ended."""
+        stat, tasks = self.stats.get(pid), self.tasks(pid)
+        if stat is not None and stat.thread_count == 1 and stat.state not in {"Z", "X"}:
+            return pid
+        for tid in [] if isinstance(tasks, Unreadable) else tasks:
+            task = self.reader.stat(pid, tid)
+            if not isinstance(task, Unreadable) and task.state not in {"Z", "X"}:
+                return tid
+        return pid

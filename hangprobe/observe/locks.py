@@ -99,6 +99,8 @@ def _pointers(world: World, pid: int, address: int) -> Iterator[int]:
 def _likely_first(maps: Sequence[Mapping]) -> list[Mapping]:
     """Return the private writable mappings: anonymous ones (CPython's arenas), the heap, libraries, thread stacks.
 
+    Small ones first: Intel MPI maps 190 MB that nobody has touched, which takes longer to read than there is time.
+
     A thread's stack lies behind a guard page without any permission (pthread_attr_setguardsize(3)).
     """
     guarded = {mapping.end for mapping in maps if mapping.permissions.startswith("---")}
@@ -109,7 +111,8 @@ def _likely_first(maps: Sequence[Mapping]) -> list[Mapping]:
         return {"": 0, "[heap]": 1}.get(mapping.path, 2)
 
     writable = [mapping for mapping in maps if mapping.permissions.startswith("rw") and not mapping.is_shared]
-    return sorted((mapping for mapping in writable if not mapping.path.startswith("[stack")), key=rank)
+    kept = [mapping for mapping in writable if not mapping.path.startswith("[stack")]
+    return sorted(kept, key=lambda mapping: (rank(mapping), mapping.end - mapping.start))
 
 
 def _type_name(reader: Reader, pid: int, kind: int | None) -> str:

@@ -38,6 +38,8 @@ class Stat:
     """Bytes of virtual memory."""
     stack_start: int | None = None
     """Where its stack begins; 0 is shown to those who may not trace it."""
+    processor: int | None = None
+    """The processor on which it ran last."""
     problems: tuple[Unreadable, ...] = ()
 
     @property
@@ -106,6 +108,7 @@ def parse_stat(text: str) -> Stat:
         thread_count=_number(rest, 17, "stat num_threads", problems),
         size=_number(rest, 20, "stat vsize", problems),
         stack_start=_number(rest, 25, "stat startstack", problems),
+        processor=_number(rest, 36, "stat processor", problems),
         problems=tuple(problems),
     )
 

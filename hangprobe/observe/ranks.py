@@ -6,11 +6,12 @@ down the tree that has it. A variable that hangprobe itself was started with say
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hangprobe.model import Launcher, ProcessId, RankView, Unreadable
+from hangprobe.model import DoubleCollect, Launcher, ProcessId, RankView, Unreadable
 from hangprobe.observe.procfs import parse_call
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.waits.shapes import Family, Shape, machine, shape
@@ -21,7 +22,18 @@ RANK_VARIABLES: tuple[tuple[str, Launcher], ...] = (
     ("PMI_RANK", Launcher.HYDRA),  # MPICH src/pm/hydra; Intel MPI and Slurm's pmi2 set it too
     ("SLURM_PROCID", Launcher.SRUN),  # srun(1)
 )
+SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+JOB_VARIABLES = ("PMIX_NAMESPACE", "I_MPI_HYDRA_UUID", "PALS_APID")
+"""What the ranks of one job have in common, and no others: Open MPI 5, Intel MPI, PALS."""
 RANK_NUMBER = re.compile(r"[0-9]{1,9}")
+LAUNCHERS = frozenset(
+    {"mpiexec", "mpirun", "mpiexec.hydra", "hydra_pmi_proxy", "hydra_bstrap_pr"}
+    | {"prterun", "prte", "prted", "orterun", "orted", "srun", "slurmstepd", "aprun", "palsd", "parallel"}
+)
+"""Names of launchers and their daemons as `/proc/PID/comm` shows them, which cuts them at 15 letters.
+
+None of them is a rank, whatever its environment says: Hydra's proxies under Slurm are started by srun.
+"""
 SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "ash"})
 
 
@@ -31,6 +43,8 @@ class Marker:
 
     rank: int
     launcher: Launcher
+    size: int | None = None
+    """How many ranks its job has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +63,30 @@ def marker(environment: Mapping[str, str], own: Mapping[str, str]) -> Marker | N
     for variable, launcher in RANK_VARIABLES:
         value = environment.get(variable, "")
         if RANK_NUMBER.fullmatch(value) and own.get(variable) != value:
-            return Marker(int(value), _refine(launcher, environment))
+            return Marker(int(value), _refine(launcher, environment), _size(environment))
     return None
+
+
+def job_name(environment: Mapping[str, str], command: Sequence[str] = ()) -> str | None:
+    """Return what all ranks of a job have in common, on whatever node they are; None if it cannot be told.
+
+    `command` is the command line of the launcher's daemon above the rank: MPICH's Hydra shows there where its mpiexec
+    listens (src/pm/hydra/proxy), and nothing in the environment.
+    """
+    for variable in JOB_VARIABLES:
+        if value := environment.get(variable):
+            return value
+    for option, value in itertools.pairwise(command):
+        if option == "--control-port":
+            return f"mpiexec at {value}"
+    if "SLURM_STEP_ID" in environment and "SLURM_JOB_ID" in environment:
+        return f"slurm step {environment['SLURM_JOB_ID']}.{environment['SLURM_STEP_ID']}"
+    return None
+
+
+def _size(environment: Mapping[str, str]) -> int | None:
+    values = [environment[variable] for variable in SIZE_VARIABLES if variable in environment]
+    return int(values[0]) if values and RANK_NUMBER.fullmatch(values[0]) else None
 
 
 def _refine(launcher: Launcher, environment: Mapping[str, str]) -> Launcher:
@@ -73,7 +109,7 @@ def attribute(tree: Iterable[Relative], command: int, reader: Reader) -> tuple[R
         inherited = rank_of.get(relative.parent) if relative.parent is not None else None
         if inherited is not None:
             rank_of[pid] = inherited
-        elif relative.marker is not None:
+        elif relative.marker is not None and relative.name not in LAUNCHERS:
             rank_of[pid] = relative.marker.rank
             tops.setdefault(relative.marker.rank, relative)
     if not tops:
@@ -85,9 +121,22 @@ def attribute(tree: Iterable[Relative], command: int, reader: Reader) -> tuple[R
             top.id,
             _behind_shells(top, relatives, reader),
             tuple(relatives[pid].id for pid, its_rank in rank_of.items() if its_rank == rank),
+            size=top.marker.size if top.marker else None,
         )
         for rank, top in sorted(tops.items())
     )
+
+
+def with_newcomers(ranks: Iterable[RankView], double: DoubleCollect) -> tuple[RankView, ...]:
+    """Add to each rank tree the processes that only a double collect saw: children younger than the list of them."""
+    known = tuple(ranks)
+    rank_of = {member.pid: rank.rank for rank in known for member in rank.members}
+    added: dict[int, list[ProcessId]] = {}
+    for process in double.second.processes:
+        if process.id.pid not in rank_of and process.parent in rank_of:
+            rank_of[process.id.pid] = rank_of[process.parent]
+            added.setdefault(rank_of[process.parent], []).append(process.id)
+    return tuple(rank.but(members=(*rank.members, *added.get(rank.rank, []))) for rank in known)
 
 
 def _lone(relatives: Mapping[int, Relative], command: int, reader: Reader) -> tuple[RankView, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from hangprobe.model import Unreadable
+from hangprobe.model import Barrier, Unreadable
 from hangprobe.observe.procfs import Stat, parse_stat
 
 T = TypeVar("T")
@@ -32,6 +32,12 @@ def why(error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM}:
         return "not permitted"
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def failed(path: str, error: OSError) -> Unreadable:
+    """Return a failed read as data."""
+    is_forbidden = error.errno in {errno.EACCES, errno.EPERM}
+    return Unreadable(path, why(error), Barrier.PERMISSION if is_forbidden else None)
 
 
 @dataclass(slots=True)
@@ -50,14 +56,14 @@ class Reader:
         try:
             descriptor = os.open(f"{self.root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            return Unreadable(path, why(error))
+            return failed(path, error)
         try:
             chunks = [os.read(descriptor, 65536)]
             while chunks[-1]:
                 chunks.append(os.read(descriptor, 65536))
             return b"".join(chunks)
         except OSError as error:
-            return Unreadable(path, why(error))
+            return failed(path, error)
         finally:
             os.close(descriptor)
 
@@ -71,14 +77,14 @@ class Reader:
         try:
             return os.readlink(f"{self.root}/{path}")
         except OSError as error:
-            return Unreadable(path, why(error))
+            return failed(path, error)
 
     def names(self, path: str) -> list[str] | Unreadable:
         """Return the names in a folder."""
         try:
             return os.listdir(f"{self.root}/{path}")
         except OSError as error:
-            return Unreadable(path, why(error))
+            return failed(path, error)
 
     def numbers(self, path: str) -> list[int] | Unreadable:
         """Return the names in a folder that are numbers, ascending: pids, TIDs, descriptors."""
@@ -119,8 +125,10 @@ class Reader:
         try:
             with open(f"{self.root}/{pid}/mem", "rb", buffering=0) as file:
                 return os.pread(file.fileno(), size, address)
-        except (OSError, OverflowError) as error:
-            return Unreadable(f"{pid}/mem", why(error) if isinstance(error, OSError) else "address out of range")
+        except OSError as error:
+            return failed(f"{pid}/mem", error)
+        except OverflowError:
+            return Unreadable(f"{pid}/mem", "address out of range")
 
     def abandonable(self, pid: int, what: str, job: Callable[[], T]) -> T | Unreadable:
         """Return what `job` returns, or that it was late: a target that never answers is not asked a second time."""

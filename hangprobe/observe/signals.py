@@ -29,8 +29,10 @@ SAY_NOTHING = frozenset(
     }
 )
 _PYTHON = re.compile(r"^(libpython3|python3?(\.\d+)?$)")
-RUNTIMES = re.compile(r"^(libmpi|libmpich|libmpicxx|libopen-rte|libprrte|libpmix|libucs|libucp|libfabric)[._-]")
-_MPICH = re.compile(r"^(libmpi\.so\.12|libmpich|libmpi_abi)")
+RUNTIMES = re.compile(
+    r"^(libmpi|libmpich|libmpicxx|libopen-rte|libopen-pal|libprrte|libpmix|libucs|libucp|libfabric)[._-]"
+)
+_MPICH = re.compile(r"^(libmpi\.so(\.12|$)|libmpich|libmpi_abi)")  # a bare libmpi.so is that of Intel MPI's wheel
 
 
 def reason(pid: int, world: World) -> str | None:

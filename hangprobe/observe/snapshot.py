@@ -7,11 +7,12 @@ second one after it, and every first read ends before any second read begins.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from hangprobe.model import (
     DoubleCollect,
+    Hidden,
     ProcessId,
     ProcessView,
     Snapshot,
@@ -19,9 +20,11 @@ from hangprobe.model import (
     ThreadView,
     Unreadable,
     Wait,
+    WaitKind,
 )
 from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.callers import is_runtime_helper
+from hangprobe.observe.doubt import doubt, say
 from hangprobe.observe.holders import Holders
 from hangprobe.observe.procfs import (
     Stat,
@@ -37,8 +40,6 @@ from hangprobe.observe.waits import child, filelock, futex, pipe, poll, stdin
 from hangprobe.observe.waits.shapes import Family, Shape, shape
 from hangprobe.observe.world import World
 
-IO_URING = "anon_inode:[io_uring]"
-"""Its descriptor; a ring whose descriptor was closed (IORING_REGISTER_RING_FDS) still shows in `maps`."""
 SOCKETS_MAY_TIME_OUT = "reads from a socket: a time-out set by SO_RCVTIMEO cannot be seen"
 
 
@@ -71,10 +72,12 @@ def collect(
     unreadable = [] if world.is_settled else [Unreadable("the list of processes", "did not settle in three rounds")]
     holders = Holders(world)
     glimpses = [glimpse for pid in pids if (glimpse := _glimpse(world, pid, is_second, unreadable)) is not None]
+    clocks = world.lasting.clocks
+    if is_second:
+        clocks.compare(processor for glimpse in glimpses for processor in glimpse.processors)
+    clock_s = clocks.monotonic() if is_second else None
     world.foresee_maps(glimpse.process.pid for glimpse in glimpses if glimpse.is_suspect)
     present = tuple(_process(holders, glimpse, unreadable) for glimpse in glimpses)
-    now = parse_last_ran(_text(world.reader.text("self/sched")))
-    clock_s = None if isinstance(now, Unreadable) else now
     alarms = _has_new_alarms(world) if is_second else None
     return Snapshot(world.host, began_s, clock(), present, tuple(dict.fromkeys(unreadable)), clock_s, alarms)
 
@@ -94,6 +97,9 @@ def _with_descendants(world: World, targets: Iterable[ProcessId]) -> list[int]:
     return list(pids)
 
 
+POLLS = {Family.POLL, Family.EPOLL}
+
+
 @dataclass(frozen=True, slots=True)
 class _Glimpse:
     """What is read of a process first: the shapes of its threads' waits. More is read only if one may be blocked."""
@@ -106,6 +112,22 @@ class _Glimpse:
     def is_suspect(self) -> bool:
         """Whether some thread of it could be in a knot."""
         return any(isinstance(found, Shape) and not found.is_timed for *_, found in self.threads)
+
+    @property
+    def has_poller(self) -> bool:
+        """Whether a thread beside the main one polls, as an MPI runtime's own do: that of PMIx with a time-out."""
+        shapes = (found for thread, _, found in self.threads if not thread.is_main)
+        return any(isinstance(found, Shape) and found.family in POLLS for found in shapes)
+
+    @property
+    def processors(self) -> Iterator[int]:
+        """The processors on which its sleeping threads ran last."""
+        stats = (reads.stat for _, reads, _ in self.threads)
+        return (
+            stat.processor
+            for stat in stats
+            if not isinstance(stat, Unreadable) and stat.state == "S" and stat.processor is not None
+        )
 
 
 def _glimpse(world: World, pid: int, is_second: bool, unreadable: list[Unreadable]) -> _Glimpse | None:
@@ -123,10 +145,11 @@ def _glimpse(world: World, pid: int, is_second: bool, unreadable: list[Unreadabl
 def _process(holders: Holders, glimpse: _Glimpse, unreadable: list[Unreadable]) -> ProcessView:
     world, process, stat, pid = holders.world, glimpse.process, glimpse.stat, glimpse.process.pid
     if not glimpse.is_suspect:
-        views = tuple(_thread(holders, *each, None, False, unreadable) for each in glimpse.threads)
+        has_runtime = glimpse.has_poller and bool(runtimes(world.names(pid)))
+        views = tuple(_thread(holders, *each, None, has_runtime, unreadable) for each in glimpse.threads)
         return ProcessView(process, stat.parent, stat.comm, stat.is_forked, views, None)
-    doubt, libraries = _doubt(world, pid), runtimes(world.names(pid))
-    views = tuple(_thread(holders, *each, doubt, bool(libraries), unreadable) for each in glimpse.threads)
+    why, libraries = doubt(world, pid), runtimes(world.names(pid))
+    views = tuple(_thread(holders, *each, why, bool(libraries), unreadable) for each in glimpse.threads)
     return ProcessView(process, stat.parent, stat.comm, stat.is_forked, views, reason(pid, world), libraries)
 
 
@@ -165,29 +188,25 @@ def _thread(
     thread: ThreadId,
     reads: _Reads,
     found: Shape | Unreadable,
-    doubt: str | None,
+    doubt: Unreadable | None,
     has_runtime: bool,
     unreadable: list[Unreadable],
 ) -> ThreadView:
     wait: Wait | None = None
     live: str | None = None
-    if isinstance(found, Unreadable):
-        live = _say(found)
-    elif doubt is not None:
-        live = doubt
-    else:
-        resolved = _resolve(holders, thread, found)
-        if isinstance(resolved, Unreadable):
-            live = _say(resolved)
-            if resolved.why == "not permitted":
-                unreadable.append(resolved)
-        else:
-            wait = resolved
-            live = SOCKETS_MAY_TIME_OUT if found.family is Family.SOCKET_READ else None
+    resolved = found if isinstance(found, Unreadable) else doubt or _resolve(holders, thread, found)
+    if isinstance(resolved, Unreadable):
+        live = say(resolved)
+        if resolved.barrier is not None:
+            unreadable.append(Unreadable(resolved.what, resolved.why, resolved.barrier))
+            wait = _in_sight(holders.world, thread, resolved)
+    elif isinstance(found, Shape):
+        wait = resolved
+        live = SOCKETS_MAY_TIME_OUT if found.family is Family.SOCKET_READ else None
     stat = None if isinstance(reads.stat, Unreadable) else reads.stat
     call = None if isinstance(reads.call, Unreadable) else reads.call.strip()
     run_count = None if isinstance(reads.run_count, Unreadable) else reads.run_count
-    is_poller = isinstance(found, Shape) and found.family in {Family.POLL, Family.EPOLL}
+    is_poller = isinstance(found, Shape) and found.family in POLLS
     return ThreadView(
         id=thread,
         start_time=stat.start_time if stat else None,
@@ -196,13 +215,29 @@ def _thread(
         run_count=run_count,
         wait=wait,
         live=live,
+        barrier=resolved.barrier if isinstance(resolved, Unreadable) else None,
         is_timed=isinstance(found, Shape) and found.is_timed,
         is_for_child=isinstance(found, Shape) and found.family is Family.CHILD,
         is_runtime_helper=is_poller and has_runtime and _is_helper(holders.world, thread, call, run_count),
-        last_ran_s=None if isinstance(reads.last_ran, Unreadable) else reads.last_ran,
+        last_ran_s=_last_ran(holders.world, reads),
         cpu_s=None if isinstance(reads.times, Unreadable) else reads.times[0],
         runnable_s=None if isinstance(reads.times, Unreadable) else sum(reads.times),
     )
+
+
+def _in_sight(world: World, thread: ThreadId, resolved: Unreadable) -> Wait | None:
+    """Return a wait whose wakers are not all in sight, with those that are; its thread is live, so no proof uses it."""
+    if not isinstance(resolved, Hidden):
+        return None
+    known = [world.threads(pid) for pid in resolved.known]
+    wakers = frozenset[ThreadId]().union(*(threads for threads in known if not isinstance(threads, Unreadable)))
+    return Wait(WaitKind.UNKNOWN, resolved.what, wakers - {thread})
+
+
+def _last_ran(world: World, reads: _Reads) -> float | None:
+    if isinstance(reads.stat, Unreadable) or isinstance(reads.last_ran, Unreadable):
+        return None
+    return world.lasting.clocks.in_monotonic(reads.last_ran, reads.stat.processor)
 
 
 def _is_helper(world: World, thread: ThreadId, call: str | None, run_count: int | None) -> bool:
@@ -235,28 +270,6 @@ def _resolve(holders: Holders, thread: ThreadId, found: Shape) -> Wait | Unreada
     return Unreadable(found.family.value, "a wait of this kind is not told")
 
 
-def _doubt(world: World, pid: int) -> str | None:
-    """Return why every thread of a process must be thought live, whatever it waits for."""
-    if not world.is_settled:
-        return "the list of processes did not settle"
-    status = world.status(pid)
-    if isinstance(status, Unreadable):
-        return _say(status)
-    if status.tracer != 0:
-        return f"traced by pid {status.tracer}" if status.tracer else "whether it is traced cannot be read"
-    size = world.word_size(pid)
-    if size != 8:
-        return _say(size) if isinstance(size, Unreadable) else "a 32-bit program: its system calls are not in the table"
-    links = world.links(pid)
-    if isinstance(links, Unreadable):
-        return _say(links)
-    if (problem := world.maps_problem(pid)) is not None:
-        return _say(problem)
-    if any(link.startswith(IO_URING) for link in links.values()) or IO_URING in world.names(pid):
-        return "has an io_uring"
-    return None
-
-
 def _counted(reader: Reader, base: str) -> tuple[int | Unreadable, tuple[float, float] | Unreadable]:
     """Return how often a thread ran, by schedstat, else by its voluntary switches (each wait costs one); and how long.
 
@@ -273,7 +286,3 @@ def _counted(reader: Reader, base: str) -> tuple[int | Unreadable, tuple[float, 
 
 def _text(text: str | Unreadable) -> str:
     return "" if isinstance(text, Unreadable) else text
-
-
-def _say(failed: Unreadable) -> str:
-    return f"{failed.what}: {failed.why}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from hangprobe.ranksets import fold, spoken
+from hangprobe.ranksets import fold, fold_hosts, spoken
 from hangprobe.result import Finding, RankResult, Result
 
 WIDTH = 110
@@ -49,16 +49,19 @@ def start_methods(result: Result) -> str:
 
 
 def rank_table(ranks: Iterable[RankResult]) -> list[str]:
-    """Return one line for each group of ranks that are alike, longest waiting first seen."""
+    """Return one line for each group of ranks that are alike, longest waiting first seen; with hosts if on several."""
+    ranks = tuple(ranks)
+    has_hosts = len({rank.host for rank in ranks}) > 1
     groups: dict[tuple[str, str | None], list[RankResult]] = {}
     for rank in ranks:
         groups.setdefault((rank.state.value, rank.mechanism), []).append(rank)
-    rows = [("ranks", "state", "since", "mechanism", "pids")]
+    rows = [("ranks", "state", "since", "mechanism", *(["hosts"] if has_hosts else []), "pids")]
     for (state, mechanism), members in groups.items():
         pids = ", ".join(str(rank.pid) for rank in members[:4]) + (", ..." if len(members) > 4 else "")
-        rows.append((fold(rank.rank for rank in members), state, since(members), mechanism or "", pids))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return ["  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
+        hosts = [fold_hosts(rank.host for rank in members)] if has_hosts else []
+        rows.append((fold(rank.rank for rank in members), state, since(members), mechanism or "", *hosts, pids))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return ["  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
             for row in rows] if len(rows) > 1 else []  # fmt: skip
 
 
@@ -120,6 +123,8 @@ def _size(result: Result) -> str:
 
 
 def _ending(result: Result) -> str:
+    if result.detected_after_s is not None and result.ended_by is None:
+        return f"its last thread blocked {result.detected_after_s:.1f} s ago"
     if result.detected_after_s is not None:
         return f"reported {result.detected_after_s:.2f} s after the last thread blocked"
     if result.ended_by == "itself":

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hangprobe.launch.flavours import find_mpiexec
+from hangprobe.errors import UnknownName
+from hangprobe.launch.environments import MPIS, Environment, of_mpi
 from hangprobe.model import Verdict
 from hangprobe.policy import Policy
 from hangprobe.probe import Ends, OnHang, OnStall, Outcome
-from hangprobe.programs import load
+from hangprobe.programs import Expected, load
 from hangprobe.ranksets import fold, unfold
 from scripts.benchmarks.jobs import Subject, marks
 from scripts.benchmarks.machine import as_table, describe
@@ -37,21 +38,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("--runs", type=int, default=10, help="of each cell (default 10)")
     parser.add_argument("--only", default="", help="programs whose name contains this")
+    parser.add_argument("--mpi", default="mpich", help="of scripts/envs, with commas between: mpich,openmpi,impi")
     parser.add_argument("--out", type=Path, default=Path("results/local/accuracy"), help="folder; runs in it are kept")
 
 
 def main(options: argparse.Namespace) -> int:
     """Run what is missing, print the matrix, and return 0 if every run was right."""
+    environments = {mpi: environment(mpi) for mpi in options.mpi.split(",")}
     options.out.mkdir(parents=True, exist_ok=True)
     path: Path = options.out / "runs.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(row["program"], row["variant"], row["neutral"], row["run"]) for row in rows}
-    todo = [(subject, run) for run in range(1, options.runs + 1) for subject in subjects(options.only, run % 2 == 0)]
-    todo = [(s, run) for s, run in todo if (s.program.name, s.variant.name, s.is_neutral, run) not in done]
+    done = {(_mpi(row), row["program"], row["variant"], row["neutral"], row["run"]) for row in rows}
+    todo = [
+        (mpi, subject, run)
+        for run in range(1, options.runs + 1)
+        for mpi in environments
+        for subject in subjects(options.only, run % 2 == 0)
+        if (mpi, subject.program.name, subject.variant.name, subject.is_neutral, run) not in done
+    ]
     print(f"{len(rows)} runs are on file, {len(todo)} to do", file=sys.stderr)
     began_s = time.monotonic()
-    for number, (subject, run) in enumerate(todo, 1):
-        row = one(subject, run)
+    for number, (mpi, subject, run) in enumerate(todo, 1):
+        row = one(mpi, environments[mpi], subject, run)
         if row is None:
             print("interrupted: the same command goes on from here", file=sys.stderr)
             return 130
@@ -60,11 +68,18 @@ def main(options: argparse.Namespace) -> int:
             file.write(json.dumps(rows[-1]) + "\n")
         left_s = (time.monotonic() - began_s) / number * (len(todo) - number)
         word = "right" if rows[-1]["right"] else "WRONG"
-        print(f"[{number}/{len(todo)}, {left_s / 60:.0f} min left] {subject.name}: {word}", file=sys.stderr, flush=True)
+        print(f"[{number}/{len(todo)}, {left_s / 60:.0f} min left] {mpi} {subject.name}: {word}", file=sys.stderr)
     text = page(rows)
     (options.out / "README.md").write_text(text)
     print(text)
     return 0 if all(row["right"] for row in rows) else 1
+
+
+def environment(mpi: str) -> Environment:
+    """Return the environment of an MPI. Raises UnknownName, EnvironmentMissing."""
+    if mpi not in MPIS:
+        raise UnknownName("MPI", mpi, list(MPIS), "--mpi")
+    return of_mpi(mpi)
 
 
 def subjects(only: str, is_neutral: bool) -> Iterator[Subject]:
@@ -75,25 +90,27 @@ def subjects(only: str, is_neutral: bool) -> Iterator[Subject]:
                 yield Subject(program, variant, is_neutral)
 
 
-def one(subject: Subject, run: int) -> dict[str, Any] | None:
+def one(mpi: str, environment: Environment, subject: Subject, run: int) -> dict[str, Any] | None:
     """Run a subject once and return its row; None if the user ended it."""
-    is_healthy = subject.variant.expected.verdict is Verdict.OK
+    expected = subject.variant.under(environment.flavour.launcher)
+    is_healthy = expected.verdict is Verdict.OK
     policy = Policy(interval_s=0.1, collect_always=True) if is_healthy else Policy(stall_after_s=WINDOW_S)
     ends = Ends(OnHang.KILL, OnStall.KILL, 0.0 if is_healthy else 1.0, 60.0)
     with tempfile.TemporaryDirectory(prefix="hangprobe-") as name:
         folder = Path(name)
-        outcome = subject.run(find_mpiexec(), RANKS, folder, policy, ends)
+        outcome = subject.run(environment.flavour, RANKS, folder, policy, ends, python=environment.python)
         inside = _inside(outcome, folder) if is_healthy else None
     if outcome.by_signal is not None:
         return None
     result = outcome.result
     held = [f for f in result.findings if f.tier is result.tier and not f.recovered and f.mechanism != "dead-helper"]
     row = {
+        "mpi": mpi,
         "program": subject.program.name,
         "variant": subject.variant.name,
         "neutral": subject.is_neutral,
         "run": run,
-        "expected": subject.variant.expected.mechanism or subject.variant.expected.verdict,
+        "expected": expected.mechanism or expected.verdict,
         "verdict": result.verdict,
         "tier": result.tier,
         "mechanisms": sorted({finding.mechanism for finding in held}),
@@ -105,12 +122,11 @@ def one(subject: Subject, run: int) -> dict[str, Any] | None:
         "collects_in_look_alike": inside,
         "detected_after_s": result.detected_after_s,
     }
-    return {**row, "right": is_right(row, subject)}
+    return {**row, "right": is_right(row, subject, expected)}
 
 
-def is_right(row: dict[str, Any], subject: Subject) -> bool:
+def is_right(row: dict[str, Any], subject: Subject, expected: Expected) -> bool:
     """Tell whether a row is what the manifest expects."""
-    expected = subject.variant.expected
     if expected.verdict is Verdict.OK:
         is_control = subject.program.kind == "control"
         has_enough = not is_control or (row["collects_in_look_alike"] or 0) >= COLLECTS_WANTED
@@ -134,15 +150,50 @@ def _inside(outcome: Outcome, folder: Path) -> int:
 
 
 def page(rows: list[dict[str, Any]]) -> str:
-    """Return the confusion matrix and the cells as Markdown."""
+    """Return the confusion matrices and the cells as Markdown."""
     right = sum(row["right"] for row in rows)
+    mpis = list(dict.fromkeys(map(_mpi, rows)))
+    sections = [line for mpi in mpis for line in _section(mpi, [row for row in rows if _mpi(row) == mpi])]
+    return "\n".join(
+        [
+            "# Accuracy",
+            "",
+            f"`scripts/bench accuracy --mpi {','.join(mpis)}`: {right} of {len(rows)} runs right, {RANKS} ranks each.",
+            "Right: verdict, tier, mechanism, lock and ranks are the manifest's, `ok` controls were never ended.",
+            f"Reproducers with `--stall-after {WINDOW_S:g}`; slowest: from the last thread's blocking to the report.",
+            "What the manifest expects of an MPI alone stands there under `program.variant.under`, with the reason.",
+            "",
+            *sections,
+            "## Machine",
+            "",
+            as_table(describe()),
+            "",
+        ]
+    )
+
+
+def _section(mpi: str, rows: list[dict[str, Any]]) -> list[str]:
+    right = sum(row["right"] for row in rows)
+    return [
+        *(f"## {mpi}: {right} of {len(rows)}", "", "### Confusion matrix", "", *_matrix(rows), ""),
+        *("### Cells", "", *_cells(rows), ""),
+    ]
+
+
+def _matrix(rows: list[dict[str, Any]]) -> list[str]:
     got = Counter((row["expected"], _got(row)) for row in rows)
     columns = sorted({column for _, column in got})
-    matrix = [f"| expected | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
-    matrix += [
-        f"| {expected} | {' | '.join(str(got[expected, column]) for column in columns)} |"
-        for expected in sorted({name for name, _ in got})
+    return [
+        f"| expected | {' | '.join(columns)} |",
+        "|---|" + "---|" * len(columns),
+        *(
+            f"| {expected} | {' | '.join(str(got[expected, column]) for column in columns)} |"
+            for expected in sorted({name for name, _ in got})
+        ),
     ]
+
+
+def _cells(rows: list[dict[str, Any]]) -> list[str]:
     cells = [
         "| program | right, by name | right, neutral copy | double collects as look-alike, fewest | slowest, s |",
         "|---|---|---|---|---|",
@@ -155,28 +206,12 @@ def page(rows: list[dict[str, Any]]) -> str:
         late = [row["detected_after_s"] for row in mine if row["detected_after_s"] is not None]
         looked, slowest = min(inside) if any(inside) else "", f"{max(late):.2f}" if late else ""
         cells.append(f"| {name} | {_share(named)} | {_share(neutral)} | {looked} | {slowest} |")
-    return "\n".join(
-        [
-            "# Accuracy",
-            "",
-            f"`scripts/bench accuracy`: {right} of {len(rows)} runs right, {RANKS} ranks each.",
-            "Right: verdict, tier, mechanism, lock and ranks are the manifest's, `ok` controls were never ended.",
-            f"Reproducers with `--stall-after {WINDOW_S:g}`; slowest: from the last thread's blocking to the report.",
-            "",
-            "## Confusion matrix",
-            "",
-            *matrix,
-            "",
-            "## Cells",
-            "",
-            *cells,
-            "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
-        ]
-    )
+    return cells
+
+
+def _mpi(row: dict[str, Any]) -> str:
+    """Return a row's MPI; rows from before there were several were made with MPICH."""
+    return str(row.get("mpi", "mpich"))
 
 
 def _got(row: dict[str, Any]) -> str:

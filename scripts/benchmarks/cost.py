@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import json
 import os
 import pstats
 import socket
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -35,13 +33,13 @@ from hangprobe.observe.world import Lasting, World
 from hangprobe.policy import Policy
 from hangprobe.record import Writer
 from hangprobe.watchdog import Watchdog
+from scripts.benchmarks.cost_page import write
+from scripts.benchmarks.cost_prices import WATCH_S, Spread, Steady, Timed, timed, together
 from scripts.benchmarks.crowd import crowd
-from scripts.benchmarks.machine import as_table, describe
 
 WARM_UP = 4
 """Samples before the first that counts: processes are met, lists are read, and each sleep is looked at once."""
 
-WATCH_S = 10.0
 PROFILE_LINES = 25
 
 
@@ -53,31 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=9, help="of each measurement; a third for long ones (default 9)")
     parser.add_argument("--profile", action="store_true", help="only print where the time goes")
     parser.add_argument("--out", type=Path, default=Path("results/local/cost"), help="folder for page and numbers")
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The repeats of one measurement."""
-
-    values: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """The middle one."""
-        return statistics.median(self.values)
-
-    def text(self, digits: int = 3) -> str:
-        """Return median, least and greatest."""
-        low, high = min(self.values), max(self.values)
-        return f"{self.median:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """CPU and wall time of the same repeats, in seconds."""
-
-    cpu_s: Spread
-    wall_s: Spread
 
 
 @dataclass(slots=True)
@@ -108,22 +81,6 @@ class Crowd:
         self.threads = sample.thread_count
         self.targets = tuple(member for rank in sample.ranks for member in rank.members)
         return sum(before.get(task) != count for task, count in self.counts.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Steady:
-    """Samples of one job in the steady state, and psutil beside them."""
-
-    threads: int
-    ran: Spread
-    """Threads that had run since the last sample."""
-    sampler: Timed
-    psutil: Timed
-
-    @property
-    def ratio(self) -> float:
-        """How much more CPU time psutil needs."""
-        return self.psutil.cpu_s.median / self.sampler.cpu_s.median
 
 
 def main(options: argparse.Namespace) -> int:
@@ -164,7 +121,7 @@ def steady(job: Crowd, repeats: int) -> Steady:
         samples.append(timed(partial(job.sampler.sample, time.monotonic())))
         ran.append(job.sample())
         others.append(timed(partial(read_with_psutil, handles)))
-    return Steady(job.threads, Spread(tuple(ran)), _timed(samples), _timed(others))
+    return Steady(job.threads, Spread(tuple(ran)), together(samples), together(others))
 
 
 def read_with_psutil(handles: list[psutil.Process]) -> None:
@@ -193,7 +150,7 @@ def collects(job: Crowd, repeats: int) -> dict[str, Timed]:
     for _ in range(repeats):
         for name, action in jobs.items():
             found[name].append(timed(action))
-    return {name: _timed(values) for name, values in found.items()}
+    return {name: together(values) for name, values in found.items()}
 
 
 def watching(session: Session, repeats: int) -> dict[str, Any]:
@@ -257,104 +214,6 @@ def _profile(title: str, action: Callable[[], object]) -> None:
     profiler.runcall(action)
     stats = pstats.Stats(profiler).strip_dirs()
     stats.sort_stats("tottime").print_stats(PROFILE_LINES).sort_stats("cumtime").print_stats(PROFILE_LINES)
-
-
-def timed(action: Callable[[], object]) -> tuple[float, float]:
-    """Return the CPU and wall seconds that `action` takes."""
-    wall_s, cpu_s = time.perf_counter(), time.process_time()
-    action()
-    return time.process_time() - cpu_s, time.perf_counter() - wall_s
-
-
-def _timed(values: list[tuple[float, float]]) -> Timed:
-    return Timed(Spread(tuple(cpu for cpu, _ in values)), Spread(tuple(wall for _, wall in values)))
-
-
-def write(options: argparse.Namespace, found: dict[str, Any]) -> None:
-    """Write numbers and page, and print the page."""
-    text = page(options, found)
-    options.out.mkdir(parents=True, exist_ok=True)
-    document = {"processes": options.processes, "threads": options.threads, "running": options.running}
-    document |= {"machine": describe(), "measured": found}
-    (options.out / "results.json").write_text(json.dumps(document, indent=1, default=_plain) + "\n")
-    (options.out / "README.md").write_text(text)
-    print(text)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Spread):
-        return value.values
-    return {name: getattr(value, name) for name in value.__slots__}  # type: ignore[attr-defined]
-
-
-def page(options: argparse.Namespace, found: dict[str, Any]) -> str:
-    """Return all prices as Markdown."""
-    command = f"scripts/bench cost --processes {options.processes} --threads {options.threads}"
-    return "\n".join(
-        [
-            "# Cost",
-            "",
-            f"`{command} --running {options.running:g} --repeats {options.repeats}`: healthy jobs of",
-            f"{options.processes} processes with {options.threads} threads each, which wait in pipes, locks and",
-            "sleeps. Median (least to greatest); aims are those of the design.",
-            "",
-            *_steady_rows(found, options.running),
-            "",
-            *_collect_rows(found["collects"], options.processes),
-            "",
-            *_watching_rows(found["watching"]),
-            "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
-        ]
-    )
-
-
-def _steady_rows(found: dict[str, Any], running: float) -> list[str]:
-    rows = [
-        "## One sample of one thread, in the steady state",
-        "",
-        "| job | threads that ran since | hangprobe, us of CPU | psutil oneshot, us of CPU | ratio |",
-        "|---|---|---|---|---|",
-    ]
-    for name, job in (("all asleep", found["asleep"]), (f"{running:.0%} of the processes run", found["running"])):
-        own, other = (_scaled(each.cpu_s, 1e6 / job.threads).text() for each in (job.sampler, job.psutil))
-        rows.append(f"| {name} | {job.ran.median:g} of {job.threads} | {own} | {other} | {job.ratio:.1f} |")
-    return [*rows, "", "Aims: at most 5 us a thread; psutil needs at least 7 times as much."]
-
-
-def _collect_rows(timings: dict[str, Timed], processes: int) -> list[str]:
-    names = {"double": "double collect, its pause included", "single": "one collect", "psutil": "psutil oneshot, once"}
-    rows = [
-        f"## A full look at {processes} processes",
-        "",
-        "| | wall, ms | CPU, ms | CPU beside psutil |",
-        "|---|---|---|---|",
-    ]
-    for name, title in names.items():
-        wall, cpu = (_scaled(each, 1000).text() for each in (timings[name].wall_s, timings[name].cpu_s))
-        ratio = timings[name].cpu_s.median / timings["psutil"].cpu_s.median
-        rows.append(f"| {title} | {wall} | {cpu} | {ratio:.2f} |")
-    return [*rows, "", "Aim: one snapshot of 1,000 processes with 4 threads each in less than 300 ms."]
-
-
-def _watching_rows(watching: dict[str, Any]) -> list[str]:
-    share: Spread = _scaled(watching["share"], 100)
-    return [
-        "## The whole watchdog",
-        "",
-        f"At the default interval ({Policy().interval_s:g} s): {share.text()} % of one core,",
-        f"in windows of {WATCH_S:g} s with {watching['collects'].median:g} double collects each;",
-        f"verdict {watching['verdict']}.",
-        f"The first {WATCH_S:g} s, in which every process is met: {watching['start_cpu_s']:.2g} s of CPU,",
-        f"{watching['start_collects']} double collects included.",
-    ]
-
-
-def _scaled(spread: Spread, factor: float) -> Spread:
-    return Spread(tuple(factor * value for value in spread.values))
 
 
 def _say(text: str) -> None:

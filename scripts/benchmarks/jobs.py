@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hangprobe.launch.flavours import Flavour
+from hangprobe.launch.mpijob import MpiJob
 from hangprobe.launch.session import Capture, LaunchSpec, Session
 from hangprobe.policy import Policy
 from hangprobe.probe import Ends, Listener, Outcome, probe
@@ -40,14 +41,16 @@ class Subject:
         ends: Ends,
         listener: Listener | None = None,
         started: Callable[[Session], None] | None = None,
+        python: str = sys.executable,
     ) -> Outcome:
         """Run it once, its output and marks in `folder`."""
         with _program_file(self.program.path, folder, self.is_neutral) as path:
-            command = (sys.executable, str(path), *self.variant.arguments)
+            command = (python, str(path), *self.variant.arguments)
+            line = flavour.command_line(MpiJob(ranks, command, output=folder, scratch=folder))
             spec = LaunchSpec(
-                flavour.arguments(ranks, command, folder),
+                line.arguments,
                 tag=f"bench-{os.getpid()}-{folder.name}",
-                environment={"HANGPROBE_MARKS": str(folder), "TMPDIR": str(folder)},
+                environment={**line.unset(os.environ), "HANGPROBE_MARKS": str(folder), "TMPDIR": str(folder)},
                 capture=Capture(folder / "launcher.out", folder / "launcher.err"),
             )
             return probe(spec, ends, policy, listener, folder / "record.jsonl", started=started)

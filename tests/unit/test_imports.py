@@ -31,8 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe.unixsockets": {"model"},
     "observe.stacks": {"errors", "model", "evidence"},
     "observe.census": {"model", "observe.procfs", "observe.reader"},
+    "observe.sharers": {"model", "observe.census", "observe.procfs", "observe.kcmp"},
     "observe.world": {
-        "observe.census",
+        "observe.clocks",
+        "observe.sharers",
         "model",
         "observe.procfs",
         "observe.reader",
@@ -40,18 +42,35 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observe.unixsockets",
     }
     | {"observe.waits.shapes"},
-    "observe.holders": {"model", "observe.fdinfo", "observe.procfs", "observe.world"},
-    "observe.feeding": {"model", "observe.procfs", "observe.reader", "observe.world"},
+    "observe.tables": {"model", "observe.procfs", "observe.world"},
+    "observe.holders": {"model", "observe.fdinfo", "observe.tables", "observe.world"},
+    "observe.tcp": {"model", "observe.reader"},
+    "observe.feeding": {"model", "observe.procfs", "observe.reader", "observe.tcp", "observe.world"},
+    "observe.candidates": {"model", "observe.ranks", "observe.waits.shapes"},
+    "observe.runcounts": {"model", "observe.candidates", "observe.procfs", "observe.reader"},
+    "observe.roster": {"model", "observe.candidates", "observe.procfs", "observe.ranks", "observe.reader"}
+    | {"observe.runcounts"},
     "observe.waits.shapes": {"model"},
     "observe.waits": {"model", "observe.procfs", "observe.reader", "observe.fdinfo", "observe.holders"}
-    | {"observe.world", "observe.waits"},
+    | {"observe.tables", "observe.world", "observe.waits"},
     "observe": {"errors", "model", "evidence", "observe"},
-    "launch.flavours": {"errors", "model"},
+    "launch.mpijob": set(),
+    "launch.arguments": {"model", "launch.mpijob"},
+    "launch.flavours": {"errors", "model", "launch.arguments", "launch.mpijob"},
+    "launch.environments": {"errors", "model", "launch.flavours"},
+    "launch.output": set(),
+    "launch.pretended": set(),
+    "launch.jobsize": {"model", "launch.flavours", "launch.mpijob", "launch.session"},
     "launch": {"errors", "launch"},
+    "testbed.layout": set(),
+    "testbed.state": set(),
+    "testbed": {"errors", "testbed"},
     # thinking
     "judge.knot": set(),
     "judge.leaks": {"model"},
     "judge.collects": {"model"},
+    "judge.scene": {"model", "judge.beside", "judge.collects", "judge.knot", "judge.leaks"},
+    "judge.clauses": {"model", "judge.beside", "judge.collects", "judge.knot", "judge.scene"},
     "judge": {"model", "ranksets", "judge"},
     "explain.catalogue": {"model"},
     "explain.case": {"model", "evidence"},
@@ -59,11 +78,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explain": {"model", "evidence", "result", "ranksets", "explain"},
     "report": {"model", "ranksets", "result", "explain.catalogue", "report"},
     # the pipeline
-    "watchdog": {"model", "evidence", "policy", "record", "result", "observe", "judge", "explain"},
-    "conclude": {"model", "ranksets", "result", "watchdog"},
+    "diagnosis": {"model", "evidence", "policy", "record", "result", "observe", "judge", "explain"},
+    "schedule": {"model", "policy", "observe", "judge", "diagnosis"},
+    "watchdog": {"model", "policy", "record", "observe", "diagnosis", "schedule"},
+    "conclude": {"model", "evidence", "policy", "ranksets", "result"},
+    # jobs that run already, here and on other nodes
+    "attach.attachment": {"model", "policy", "record", "observe", "diagnosis"},
+    "attach.sweep": {"errors", "model", "policy", "result", "judge.beside", "observe", "conclude", "attach.attachment"},
+    "attach.nodes": {"errors", "model", "policy", "result", "observe", "conclude", "agent"},
+    "agent.nodereport": {"model", "evidence"},
+    "agent.hosts": {"errors"},
+    "agent.fanout": {"agent.hosts"},
+    "agent.join": {"model", "evidence", "policy", "ranksets", "result", "judge", "explain", "observe.feeding"}
+    | {"agent.nodereport"},
+    "agent.node": {"model", "policy", "observe", "attach.sweep", "attach.attachment", "agent.nodereport"},
     "probe": {"", "errors", "model", "policy", "record", "result", "launch", "watchdog", "conclude"},
     "cli": {"", "errors", "model", "policy", "ranksets", "record", "result", "programs", "explain.catalogue"}
-    | {"launch", "report", "watchdog", "probe", "cli"},
+    | {"launch", "report", "watchdog", "probe", "attach", "agent.hosts", "doctor", "testbed", "cli"},
+    "doctor": {"model", "policy", "result", "launch", "watchdog", "probe", "doctor"},
+    "doctor.checkup": {"model"},
+    "doctor.facts": {"model"},
+    "doctor.asking": set(),
+    "doctor.checks": {"model", "doctor.checkup", "doctor.facts"},
+    "doctor.gather": {"errors", "model", "observe", "launch", "testbed", "doctor.asking", "doctor.facts"}
+    | {"doctor.gather"},
+    "doctor.programs": set(),
     "__main__": {"cli"},
 }
 """The nearest entry counts: a module's own, else its package's. An allowed package allows all its modules."""
@@ -72,7 +111,11 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "model": {"msgspec"},
     "record": {"msgspec"},
     "observe": {"msgspec"},  # msgspec: what py-spy prints is JSON
+    "agent.nodereport": {"msgspec"},
+    "agent.hosts": {"ClusterShell"},
+    "agent.fanout": {"ClusterShell"},
     "cli": {"typer", "rich"},
+    "doctor.checkup": {"msgspec"},
 }
 HEAVY = ("scipy", "plotly", "parsl", "zmq", "ClusterShell", "jinja2")
 PURE_MODULES = {"os", "time", "subprocess", "socket", "threading", "signal", "pathlib", "io", "random", "sys"}

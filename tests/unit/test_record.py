@@ -17,6 +17,7 @@ from hangprobe.explain.findings import find
 from hangprobe.judge.verdict import judge
 from hangprobe.model import (
     Assumption,
+    Barrier,
     DoubleCollect,
     Frozen,
     Judgement,
@@ -70,17 +71,17 @@ def full_look() -> Look:
         (keeper,),
         (Assumption.A1, Assumption.A2),
     )
-    seen = ThreadView(who, 1, "S", "72 ...", 7, wait, None, True, True, True, 100.0, 0.5, 0.75)
+    seen = ThreadView(who, 1, "S", "72 ...", 7, wait, None, Barrier.PERMISSION, True, True, True, 100.0, 0.5, 0.75)
     process = ProcessView(who.process, 1, "python", True, (seen,), "catches TERM", ("libmpi.so.12",))
-    unread = (Unreadable("maps", "late"),)
+    unread = (Unreadable("maps", "late", Barrier.PERMISSION),)
     first = Snapshot("node01", 1.0, 2.0, (process,), unread, 103.0, False)
     double = DoubleCollect(first, first.but(began_s=3.0, ended_s=4.0, alarms=True))
-    stdin = Stdin("pipe:[9]", (who.process,), "Hydra feeds rank 0 only")
-    view = RankView(1, Launcher.INTEL, who.process, who.process, (who.process,), stdin)
+    stdin = Stdin("pipe:[9]", (who.process,), "Hydra feeds rank 0 only", "login:45813")
+    view = RankView(1, Launcher.INTEL, who.process, who.process, (who.process,), stdin, 4)
     progress = {1: Progress(1, 61.0, (Quiet(who.process, 62.0),))}
-    verdict = RankVerdict(
-        1, RankState.LEAK, "kept", True, (who,), 100.0, 3.0, (who,), "a leak, not a proof", (Assumption.A1,)
-    )
+    spared = "a leak, not a proof"
+    assumes, barrier = (Assumption.A1,), Barrier.HIDEPID
+    verdict = RankVerdict(1, RankState.LEAK, "kept", True, (who,), 100.0, 3.0, (who,), spared, assumes, barrier)
     judgement = Judgement(4.0, frozenset({who}), frozenset({who}), (verdict,))
     stack = Stack(who, (Frame("acquire", "queue.py", 7),), "py-spy")
     suspects = Suspects(locks(), (stack,), lineages(), (Code(who, ("libgomp.so.1",)),), unread)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hangprobe.model import Assumption, Keeper, ThreadId, Unreadable
+from hangprobe.model import Assumption, Hidden, Keeper, ThreadId, Unreadable
 from hangprobe.observe.fdinfo import Descriptor
-from hangprobe.observe.holders import Found, Holders, Holding
+from hangprobe.observe.holders import Found, Holders
+from hangprobe.observe.tables import Holding
 from hangprobe.observe.waits.child import living_threads
 from hangprobe.observe.waits.shapes import PIDFD_LINKS
 from hangprobe.observe.world import World
@@ -112,6 +113,10 @@ def _with_access(holders: Holders, link: str, is_write: bool) -> Found | Unreada
 
 def _read_access(holders: Holders, link: str, is_write: bool) -> Found | Unreadable:
     found = holders.of(link)
+    if isinstance(found, Hidden):
+        ends = ((each.pid, holders.describe(each)) for each in holders.links().get(link, []))
+        able = {pid for pid, end in ends if isinstance(end, Unreadable) or _has_access(end, is_write)}
+        return found.but(known=tuple(pid for pid in found.known if pid in able))
     if isinstance(found, Unreadable):
         return found
     kept: list[Holding] = []
@@ -119,9 +124,13 @@ def _read_access(holders: Holders, link: str, is_write: bool) -> Found | Unreada
         each = holders.describe(holding)
         if isinstance(each, Unreadable):
             return each  # one that has gone may have handed it on to somebody who was looked at before
-        if each.can_write if is_write else each.can_read:
+        if _has_access(each, is_write):
             kept.append(holding)
     return Found(tuple(kept), found.assumes)
+
+
+def _has_access(descriptor: Descriptor, is_write: bool) -> bool:
+    return descriptor.can_write if is_write else descriptor.can_read
 
 
 def _threads(world: World, found: Found) -> frozenset[ThreadId] | Unreadable:

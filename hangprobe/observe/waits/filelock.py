@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from hangprobe.model import Keeper, ThreadId, Unreadable, Wait, WaitKind
 from hangprobe.observe.fdinfo import Descriptor, FileLock, Mount, parse_descriptor, parse_locks, parse_mounts
-from hangprobe.observe.holders import Found, Holders, Holding
+from hangprobe.observe.holders import Found, Holders
+from hangprobe.observe.tables import Holding
 from hangprobe.observe.waits.descriptors import keeper
 from hangprobe.observe.waits.shapes import FileLockKind, Shape
 from hangprobe.observe.world import World

@@ -12,9 +12,10 @@ import stat
 from dataclasses import dataclass
 
 from hangprobe.model import ThreadId, Unreadable, Wait, WaitKind
-from hangprobe.observe.holders import Holders, Holding
+from hangprobe.observe.holders import Holders
 from hangprobe.observe.procfs import Mapping
 from hangprobe.observe.reader import why
+from hangprobe.observe.tables import Holding
 from hangprobe.observe.world import World
 
 DELETED = " (deleted)"

@@ -109,11 +109,16 @@ def test_expected_hang_is_a_success_and_quiet_prints_nothing(tmp_path: Path) -> 
 
 
 def test_success_that_was_not_expected_is_a_failure(tmp_path: Path) -> None:
-    words = ("run", "bcast_under_lock", "--mpiexec", "true")
-    assert hangprobe(*words, folder=tmp_path).status == 0
-    done = hangprobe(*words, "--expect", folder=tmp_path)
+    done = hangprobe("run", "bcast_under_lock", "--ranks", "1", "--expect", folder=tmp_path)  # rank 0 never hangs
     assert done.status == 1
     assert "NOT as expected" in done.stdout
+
+
+def test_program_that_starts_no_ranks_is_no_launcher(tmp_path: Path) -> None:
+    done = hangprobe("run", "bcast_under_lock", "--mpiexec", "true", "--json", "doc", folder=tmp_path)
+    assert done.status == 125
+    assert "0 of 4 ranks seen" in done.stderr
+    assert not (tmp_path / "doc").exists()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ static void wake_late(const char *second)
 int main(void)
 {
     int status = 1;
-    char first[] = "/tmp/hangprobe-look-alike-XXXXXX", second[sizeof first + 2];
+    const char *folder = getenv("TMPDIR");
+    char first[4096], second[sizeof first + 2];
+    snprintf(first, sizeof first, "%s/hangprobe-look-alike-XXXXXX", folder ? folder : "/tmp");
     int memory = mkstemp(first);
     snprintf(second, sizeof second, "%s.2", first);
     if (memory < 0 || ftruncate(memory, SIZE) || link(first, second) || unlink(first))

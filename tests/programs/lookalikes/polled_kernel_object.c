@@ -69,9 +69,11 @@ int main(int argc, char **argv)
     uint64_t expired = 0;
     int status = 0;
     pid_t stranger = 0;
-    char folder[] = "/tmp/hangprobe-look-alike-XXXXXX", file[sizeof folder + 8];
+    const char *outer = getenv("TMPDIR");
+    char folder[4096], file[sizeof folder + 8];
     if (argc != 2)
         return 2;
+    snprintf(folder, sizeof folder, "%s/hangprobe-look-alike-XXXXXX", outer ? outer : "/tmp");
     int is_inotify = strcmp(argv[1], "inotify") == 0;
     struct pollfd ready = {.fd = is_inotify ? watch(folder, file, &stranger) : set_timer(), .events = POLLIN};
     if (ready.fd < 0)

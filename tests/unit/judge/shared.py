@@ -22,7 +22,21 @@ from hangprobe.model import (
     WaitKind,
 )
 
-from .builders import MAIN, WINDOW_S, aged, but, futex, numbered, process, process_id, thread, tid, twice, working
+from .builders import (
+    BLOCKED_AT_S,
+    MAIN,
+    WINDOW_S,
+    aged,
+    but,
+    futex,
+    numbered,
+    process,
+    process_id,
+    thread,
+    tid,
+    twice,
+    working,
+)
 
 FIRST, KEEPER = 30, 40
 LOCK = "FLOCK on inode 00:1a:77"
@@ -56,7 +70,8 @@ def parked(pid: int = KEEPER) -> ProcessView:
 
 def asleep(pid: int = KEEPER, **changes: object) -> ProcessView:
     """Return a keeper that sleeps in a wait that is not told, as one that polls a socket does."""
-    return process(but(thread(tid(pid), None), live="poll: a socket is not understood", **changes), parent=FIRST)
+    sleeper = but(thread(tid(pid), None), live="poll: a socket is not understood", last_ran_s=BLOCKED_AT_S - 1.0)
+    return process(but(sleeper, **changes), parent=FIRST)
 
 
 def two_ranks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hangprobe.judge.beside import BUSY_SHARE, RETURN_S, WORKED_S
+from hangprobe.judge.beside import BUSY_SHARE, RETURN_S, SAME_TIME_S, WORKED_S
 from hangprobe.judge.verdict import judge
 from hangprobe.model import DoubleCollect, ProcessView, RankState, RankVerdict, Sighting, ThreadView
 
@@ -189,7 +189,12 @@ def test_a_process_apart_that_has_run_since_the_knot_closed_may_end_it_as_a_shel
     assert stood(waiting_main(), late).state is RankState.PROVEN
 
 
-@pytest.mark.parametrize("before_s", [0.0, 1.0])
+def test_times_of_two_processors_are_the_same_up_to_what_is_stolen_of_one() -> None:
+    moments_before = apart(last_ran_s=BLOCKED_AT_S - SAME_TIME_S / 2)
+    assert verdict([waiting_main(), stuck_child(), moments_before]).pending == (tid(30),)
+
+
+@pytest.mark.parametrize("before_s", [1.1 * SAME_TIME_S, 1.0])
 def test_a_process_apart_that_has_not_run_since_the_knot_closed_spares_the_rank(before_s: float) -> None:
     found = verdict([waiting_main(), stuck_child(), apart(last_ran_s=BLOCKED_AT_S - before_s)])
     assert (found.state, found.pending) == (RankState.PROVEN, ())

@@ -11,7 +11,7 @@ from hangprobe.observe.census import Scope
 from hangprobe.observe.holders import REFUSED, Found, Holders
 
 from .opened import reads, writes
-from .tree import ProcTree
+from .tree import ProcTree, plain
 
 OLD, ROOT, RANK, CHILD, YOUNG = 50, 100, 200, 300, 900
 PIPE = "pipe:[7]"
@@ -33,7 +33,7 @@ def blind(tree: ProcTree, pid: int, why: str = REFUSED) -> None:
 
 
 def judged(tree: ProcTree, link: str = PIPE) -> Found | Unreadable:
-    return Holders(tree.scanned()).of(link)
+    return plain(Holders(tree.scanned()).of(link))
 
 
 def assumes(tree: ProcTree) -> tuple[Assumption, ...]:

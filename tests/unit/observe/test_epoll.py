@@ -42,7 +42,6 @@ def tids(tree: ProcTree) -> set[int]:
 
 def why(tree: ProcTree) -> str:
     view = seen(tree)
-    assert view.wait is None
     assert view.live is not None
     return view.live
 

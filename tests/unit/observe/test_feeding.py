@@ -44,7 +44,33 @@ def test_rank_zero_is_fed(tree: ProcTree) -> None:
     assert not is_endless(tree, number=0)
 
 
-@pytest.mark.parametrize("launcher", sorted(set(Launcher) - {Launcher.HYDRA, Launcher.INTEL}))
+def openmpi(tree: ProcTree, stdin: str, *command: str, own: str = "pipe:[7]") -> bool:
+    """Tell whether a rank of Open MPI has an endless standard input, if mpiexec itself has `stdin`."""
+    tree.add(SHELL, comm="bash", command=["bash"])
+    argv = command or ("/opt/mpi/bin/prterun", "-n", "4", "python", "app.py")
+    tree.add(STARTER, parent=SHELL, comm="prterun", command=argv, links={0: opened(stdin)})
+    tree.add(RANK, parent=STARTER, links={0: opened(own)})
+    return is_endless(tree, 0, Launcher.OPENMPI)
+
+
+def test_open_mpi_that_reads_dev_null_feeds_nobody(tree: ProcTree) -> None:
+    assert openmpi(tree, "/dev/null")
+
+
+@pytest.mark.parametrize("stdin", ["pipe:[9]", "/dev/pts/3", "socket:[9]", "/scratch/input", "/dev/nullable"])
+def test_open_mpi_may_yet_be_fed_itself(tree: ProcTree, stdin: str) -> None:
+    assert not openmpi(tree, stdin)  # slow | mpiexec -n 4 reader
+
+
+def test_rank_of_open_mpi_that_has_dev_null_itself_is_not_meant(tree: ProcTree) -> None:
+    assert not openmpi(tree, "/dev/null", own="/dev/null")
+
+
+def test_open_mpi_daemon_whose_launcher_is_elsewhere_says_nothing(tree: ProcTree) -> None:
+    assert not openmpi(tree, "/dev/null", "/opt/mpi/bin/prted", "--prtemca", "ess", "env")
+
+
+@pytest.mark.parametrize("launcher", sorted(set(Launcher) - {Launcher.HYDRA, Launcher.INTEL, Launcher.OPENMPI}))
 def test_of_other_launchers_nothing_is_said(tree: ProcTree, launcher: Launcher) -> None:
     job(tree)
     assert not is_endless(tree, launcher=launcher)

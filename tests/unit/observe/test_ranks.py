@@ -43,7 +43,7 @@ def members(view: RankView) -> set[int]:
     ("environment", "expected"),
     [
         ({"PMI_RANK": "3"}, Marker(3, Launcher.HYDRA)),
-        ({"PMI_RANK": "0", "PMI_SIZE": "4", "HYDI_CONTROL_FD": "7"}, Marker(0, Launcher.HYDRA)),
+        ({"PMI_RANK": "0", "PMI_SIZE": "4", "HYDI_CONTROL_FD": "7"}, Marker(0, Launcher.HYDRA, 4)),
         ({"OMPI_COMM_WORLD_RANK": "2"}, Marker(2, Launcher.OPENMPI)),
         ({"OMPI_COMM_WORLD_RANK": "2", "PMI_RANK": "9", "SLURM_PROCID": "0"}, Marker(2, Launcher.OPENMPI)),
         ({"PALS_RANKID": "5"}, Marker(5, Launcher.PALS)),

@@ -86,7 +86,7 @@ def test_a_new_thread_is_met_when_another_of_its_process_ran(tree: ProcTree, sam
 
 
 def test_a_thread_that_has_ended_is_forgotten_and_has_moved_its_rank(tree: ProcTree, sampler: Sampler) -> None:
-    sampler._free = 0  # as if descriptors had run out: every file is opened for each read
+    sampler.roster.counts.free = 0  # as if descriptors had run out: every file is opened for each read
     rank(tree, on_futex(), on_futex())
     settled(sampler)
     for file in (tree.root / f"{RANK}/task/{RANK + 1}").glob("*/*"):
@@ -99,7 +99,7 @@ def test_a_thread_that_has_ended_is_forgotten_and_has_moved_its_rank(tree: ProcT
 
 
 def test_a_process_that_has_gone_is_forgotten(tree: ProcTree, sampler: Sampler) -> None:
-    sampler._free = 0
+    sampler.roster.counts.free = 0
     rank(tree, in_wait4(CHILD))
     fork(tree, on_futex())
     children(tree, RANK, CHILD)
@@ -138,7 +138,7 @@ def test_a_process_that_became_a_rank_by_exec_is_marked_anew(tree: ProcTree, sam
     tree.remove(RANK)
     tree.add(RANK, [working()], parent=ROOT, comm="python", environment={"PMI_RANK": "2"})
     ran(tree, RANK, 99)
-    sampler._free = 0
+    sampler.roster.counts.free = 0
     sampler.close()
     sampler.sample(1.0)
     assert [view.rank for view in sampler.sample(2.0).ranks] == [2]
@@ -166,7 +166,7 @@ def test_the_lineage_names_every_process_with_its_parent(tree: ProcTree, sampler
 
 
 def test_a_rank_that_has_ended_leaves_no_lone_command_behind(tree: ProcTree, sampler: Sampler) -> None:
-    sampler._free = 0
+    sampler.roster.counts.free = 0
     sampler.command = ROOT + 1
     tree.add(ROOT + 1, [working()], parent=ROOT, comm="mpiexec")
     children(tree, ROOT, ROOT + 1)
@@ -196,15 +196,15 @@ def open_below(tree: ProcTree) -> int:
 
 def test_one_file_a_thread_is_kept_open_until_the_sampler_is_closed(tree: ProcTree, sampler: Sampler) -> None:
     rank(tree, on_futex(), on_futex(), working())
-    before = sampler._free
+    before = sampler.roster.counts.free
     settled(sampler)
-    assert (open_below(tree), sampler._free) == (3, before - 3)
+    assert (open_below(tree), sampler.roster.counts.free) == (3, before - 3)
     sampler.close()
-    assert (open_below(tree), sampler._free) == (0, before)
+    assert (open_below(tree), sampler.roster.counts.free) == (0, before)
 
 
 def test_without_free_descriptors_files_are_opened_for_each_look(tree: ProcTree, sampler: Sampler) -> None:
-    sampler._free = 1
+    sampler.roster.counts.free = 1
     rank(tree, on_futex(), on_futex())
     sample = settled(sampler)
     assert (open_below(tree), set(narrow(sample))) == (1, {(RANK, RANK), (RANK, RANK + 1)})

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from hangprobe.model import Unreadable
-from hangprobe.observe import world as module
-from hangprobe.observe.world import PAIRWISE_MAX, World
+from hangprobe.observe import sharers as module
+from hangprobe.observe.sharers import PAIRWISE_MAX
+from hangprobe.observe.world import World
 
 from .calls import Thread, working
 from .tree import ProcTree

@@ -7,21 +7,26 @@ import struct
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from hangprobe.model import ProcessId, ThreadView, Unreadable
 from hangprobe.observe.census import Scope
+from hangprobe.observe.clocks import Clocks
 from hangprobe.observe.holders import INITIAL_PID_NAMESPACE
 from hangprobe.observe.procfs import PF_FORKNOEXEC
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.snapshot import collect
-from hangprobe.observe.world import World
+from hangprobe.observe.world import Lasting, World
 
 from .calls import Thread
 from .opened import MOUNTS, Open, opened
 
 CAPTURES = Path(__file__).parents[2] / "data" / "proc"
 HOST = "node01"
+T = TypeVar("T")
 ARCH = "x86_64"
+NOW_S = 3746.558412
+"""What the processor's clock showed when the files were captured."""
 STAT_PPID, STAT_TTY, STAT_FLAGS, STAT_THREADS, STAT_START, STAT_VSIZE, STAT_STACK = 4, 7, 9, 20, 22, 23, 28
 """Numbers of the fields of `stat` in proc(5)."""
 HEAP = "00010000-00020000 rw-p 00000000 00:00 0                          [heap]"
@@ -51,6 +56,16 @@ def with_status_line(text: str, name: str, value: object) -> str:
 def auxv(*, is_64_bit: bool = True) -> bytes:
     """Return an auxiliary vector: AT_PAGESZ, AT_PHENT, AT_NULL."""
     return struct.pack("<6Q", 6, 4096, 4, 56, 0, 0) if is_64_bit else struct.pack("<6I", 6, 4096, 4, 32, 0, 0)
+
+
+def clocks() -> Clocks:
+    """Return processors whose clocks all show what the captured process's own showed."""
+    return Clocks(lambda: NOW_S, lambda: NOW_S, lambda pid, processors: None, lambda pid: {0})
+
+
+def plain(found: T) -> T | Unreadable:
+    """Return a failed read by its words alone."""
+    return Unreadable(found.what, found.why) if isinstance(found, Unreadable) else found
 
 
 class FailingReader(Reader):
@@ -96,7 +111,6 @@ class ProcTree:
         self.same_file: dict[tuple[int, int, int, int], bool | None] = {}
         """What kcmp(2) says of two descriptors; False for all that are not named."""
         (root / "self").mkdir(parents=True)
-        shutil.copy(CAPTURES / "self" / "sched", root / "self" / "sched")
         (root / "self/ns").mkdir()
         (root / "self/ns/pid").symlink_to(INITIAL_PID_NAMESPACE)
         self.write("self/mountinfo", "22 28 0:21 / /proc rw,nosuid,nodev,noexec - proc proc rw\n")
@@ -117,6 +131,7 @@ class ProcTree:
             same_file=lambda *asked: self.same_file.get(asked, False),
             socket_peers=lambda: self.peers,
             scope=self.scope,
+            lasting=Lasting(clocks=clocks()),
         )
 
     def scanned(self, same_memory: Mapping[frozenset[int], bool | None] | None = None) -> World:

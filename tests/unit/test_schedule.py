@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.policy import Policy
-from hangprobe.record import Writer
-from hangprobe.watchdog import Watchdog
+from hangprobe.schedule import Schedule
 
 
 @pytest.mark.parametrize(
@@ -16,8 +15,6 @@ from hangprobe.watchdog import Watchdog
 def test_changed_candidates_are_looked_at_within_a_burst_and_a_share_of_the_jobs_time(
     spent_s: float, elapsed_s: float, affords: bool
 ) -> None:
-    policy = Policy(collect_burst_s=2.0, collect_share=0.05)
-    watchdog = Watchdog(root=1, command=1, policy=policy, record=Writer(None), clock=lambda: 1000.0)
-    watchdog._spent_s = spent_s
-    watchdog.close()
-    assert watchdog._affords_collect(1000.0 + elapsed_s) is affords
+    schedule = Schedule(Policy(collect_burst_s=2.0, collect_share=0.05), began_s=1000.0)
+    schedule.spent_s = spent_s
+    assert schedule.affords_collect(1000.0 + elapsed_s) is affords

@@ -1,0 +1,1 @@
+"""Stand-alone programs of the self-test: they need nothing but Python, and never import hangprobe."""

@@ -1,0 +1,1 @@
+"""Real testbeds, of the user who runs the tests."""

@@ -1,0 +1,144 @@
+"""A testbed begins at once, ends at once, and leaves nothing, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hangprobe.errors import TestbedExists, TestbedMissing
+from hangprobe.testbed.cluster import Testbed
+from hangprobe.testbed.health import look
+from hangprobe.testbed.state import State, folder_of, read
+
+from .harness import HANGPROBE, LIMIT_S, REPOSITORY, command_line, left_of, outside, own_name, say, wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
+
+
+def test_down_leaves_nothing_and_the_machine_is_as_it_was() -> None:
+    before, name = outside(), own_name("down")
+    with Testbed.up(2, name) as bed:
+        subprocess.run(
+            bed.command("node01", ["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 &"]), timeout=LIMIT_S, check=True
+        )
+        assert len(left_of(name, bed.state)) > 4
+        assert outside() == before
+    assert left_of(name, bed.state) == []
+    assert outside() == before
+
+
+def test_a_frozen_node_does_not_answer_and_goes_down_with_the_others() -> None:
+    name = own_name("frozen")
+    with Testbed.up(2, name) as bed:
+        freezer = subprocess.Popen(bed.command("node02", ["sh", "-c", "kill -STOP -1"]), stdin=subprocess.DEVNULL)
+        wait_until(lambda: [node.has_sshd for node in look(bed).nodes] == [True, False], "node02 to be frozen")
+    assert left_of(name, bed.state) == []
+    assert freezer.wait(LIMIT_S) != 0
+
+
+@pytest.mark.parametrize("victim", ["owner", "user"])
+def test_kill_9_of_its_owner_or_user_leaves_nothing(victim: str) -> None:
+    name = own_name(f"kill-{victim}")
+    program = [sys.executable, str(Path(__file__).with_name("user.py")), name]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as user:
+        assert user.stdout is not None
+        try:
+            fields = json.loads(user.stdout.readline())
+            known = State(**{**fields, "networks": tuple(fields["networks"])})
+            assert left_of(name, known) != []
+            os.kill(known.owner_pid if victim == "owner" else user.pid, signal.SIGKILL)
+            wait_until(lambda: left_of(name, known) == [], f"nothing to be left, and there is {left_of(name, known)}")
+        finally:
+            user.kill()
+
+
+def test_one_that_was_killed_as_a_whole_makes_room_for_the_next() -> None:
+    name = own_name("stale")
+    bed = Testbed.up(1, name, is_detached=True)
+    os.kill(bed.state.owner_pid, signal.SIGSTOP)  # so that it cannot tidy up
+    os.kill(bed.state.site_pid, signal.SIGKILL)
+    os.kill(bed.state.owner_pid, signal.SIGKILL)
+    wait_until(lambda: read(folder_of(name)) is None, "the testbed to be dead")
+    with pytest.raises(TestbedMissing):
+        Testbed.find(name)
+    with Testbed.up(1, name) as again:
+        assert say(again, "node01", "hostname") == "node01"
+    assert left_of(name, again.state) == []
+
+
+def test_two_at_once_do_not_meet() -> None:
+    names = own_name("one"), own_name("two")
+    with Testbed.up(1, names[0]) as one, Testbed.up(1, names[1]) as two:
+        for bed, word in ((one, "first"), (two, "second")):
+            say(bed, "node01", "sh", "-c", f"echo {word} >/tmp/word")
+        assert [say(bed, "node01", "cat", "/tmp/word") for bed in (one, two)] == ["first", "second"]
+        one.down()
+        assert say(two, "node01", "hostname") == "node01"
+    assert [left_of(name, bed.state) for name, bed in zip(names, (one, two), strict=True)] == [[], []]
+
+
+def test_a_name_is_given_once() -> None:
+    name = own_name("once")
+    with Testbed.up(1, name), pytest.raises(TestbedExists, match="is up already, with 1 nodes"):
+        Testbed.up(2, name)
+
+
+def test_a_folder_below_tmp_is_visible_if_it_is_shared(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("seen\n")
+    with Testbed.up(1, own_name("share"), shares=[tmp_path]) as bed:
+        assert say(bed, "node01", "cat", f"{tmp_path}/file") == "seen"
+        assert say(bed, "node01", "sh", "-c", "ls -d /tmp/hangprobe-testbed-* 2>/dev/null | wc -l") == "0"
+
+
+def test_the_command_line_makes_one_that_stays(tmp_path: Path) -> None:
+    name = own_name("cli")
+    made = command_line("up", "2", "--name", name)
+    assert made.returncode == 0, made.stderr
+    known = Testbed.find(name).state
+    try:
+        assert f"kept by process {known.owner_pid}" in made.stdout
+        assert "is up already" in command_line("up", "2", "--name", name).stdout
+        refused = command_line("up", "3", "--name", name)
+        assert (refused.returncode, "hangprobe testbed down --name" in refused.stderr) == (1, True)
+        words = [*HANGPROBE, "exec", "--name", name, "node02", "sh", "-c", "cat; exit 9"]
+        said = subprocess.run(
+            words, cwd=REPOSITORY, input="x\n", capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+        assert (said.returncode, said.stdout, said.stderr) == (9, "x\n", "")
+        shown = command_line("status", "--json", str(tmp_path / "bed.json"), "--name", name)
+        assert "node02  10.77.0.2    sshd answers" in shown.stdout
+        assert json.loads((tmp_path / "bed.json").read_text())["owner_pid"] == known.owner_pid
+    finally:
+        ended = command_line("down", "--name", name)
+    assert "nothing of it is left" in ended.stdout
+    assert left_of(name, known) == []
+    assert command_line("down", "--name", name).returncode == 1
+
+
+def test_where_namespaces_are_forbidden_one_line_says_so() -> None:
+    script = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"'
+    words = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        *HANGPROBE,
+        "up",
+        "2",
+        "--name",
+        own_name("no"),
+    ]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hangprobe: a testbed needs Linux namespaces, and they are refused (unshare: ")
+    assert done.stderr.count("\n") == 1
