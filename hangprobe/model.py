@@ -97,6 +97,8 @@ class Barrier(StrEnum):
     """/proc is mounted with hidepid."""
     NAMESPACE = "pid-namespace"
     """hangprobe runs in a PID namespace of its own."""
+    UNSETTLED = "unsettled"
+    """Processes came and went, or descriptors were on their way: another look may tell."""
 
 
 class StartMethod(StrEnum):

@@ -25,11 +25,12 @@ class Expected:
     mechanism: str | None
     lock: str | None
     hung: str
-    """`all`, `1-` (every rank but 0), `0` (it alone), or nothing."""
+    """`all`, `1-` (every rank but 0), `0` (it alone), `node:1-` (every rank but its node's first), or nothing."""
 
-    def ranks(self, size: int) -> str:
-        """Return the ranks that hang in a job of `size`, folded."""
-        spans = {"all": range(size), "1-": range(1, size), "0": range(1), "": range(0)}
+    def ranks(self, size: int, per_node: int | None = None) -> str:
+        """Return the ranks that hang in a job of `size`, folded; `per_node` None: all of them on one node."""
+        followers = (rank for rank in range(size) if rank % (per_node or size))
+        spans = {"all": range(size), "1-": range(1, size), "0": range(1), "node:1-": followers, "": range(0)}
         return fold(spans[self.hung])
 
 

@@ -1,16 +1,17 @@
 """A helper is forked while a file is locked: rank 0 closes the file and is done, all other ranks wait for the lock.
 
-Mechanism: all ranks add a line to one ledger. A rank opens the ledger, locks it, writes, starts a helper that stands by
-until the end of the job, and closes the ledger, which is meant to unlock it. But such a lock belongs to the open file
-description, which a forked helper shares: it stays until the helper, too, is gone. Rank 0 makes the ledger, so it is
-the first; its helper keeps the lock, and the others wait for it. No line around the fork asks for the rank. --variant
-is the kind of lock:
+Mechanism: all ranks of a node add a line to one ledger. A rank opens the ledger, locks it, writes, starts a helper that
+stands by until the end of the job, and closes the ledger, which is meant to unlock it. But such a lock belongs to the
+open file description, which a forked helper shares: it stays until the helper, too, is gone. The node's first rank
+makes the ledger, so it is the first; its helper keeps the lock, and the others wait for it. No line around the fork
+asks for the rank. --variant is the kind of lock:
 
   flock  flock(2)
   ofd    an open file description lock, fcntl(F_OFD_SETLKW)
   posix  fcntl.lockf(): belongs to the process, a child does not inherit it. This one does not hang
 
-Pattern of ranks: with four ranks Dhhh (rank 0 waits for the others in a barrier, ranks 1 to 3 hang in the lock).
+Pattern of ranks: with four ranks on a node Dhhh (rank 0 waits for the others in a barrier, ranks 1 to 3 hang in the
+lock); on three nodes of two ranks DhDhDh.
 
 Cures (--mitigate): `unlock-explicitly` unlocks before it closes; `spawn` and `forkserver` start a helper that does not
 inherit the open file (Python opens files close-on-exec).
@@ -50,14 +51,14 @@ def mark(rank: int, name: str) -> None:
         os.close(marks)
 
 
-def world() -> MPI.Intracomm:
-    """Initialise MPI and return all its ranks; a spawned child never comes here, so it never runs MPI_Init."""
+def world() -> tuple[MPI.Intracomm, MPI.Comm]:
+    """Initialise MPI; return all ranks, and those of this node. A spawned child never comes here."""
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         print(f"needs mpi4py and an MPI library ({error}): python -m pip install mpi4py mpich", file=sys.stderr)
         raise SystemExit(2) from None
-    return MPI.COMM_WORLD
+    return MPI.COMM_WORLD, MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED, key=MPI.COMM_WORLD.rank)
 
 
 def set_lock(ledger: BinaryIO, variant: str, is_wanted: bool) -> None:
@@ -72,15 +73,15 @@ def set_lock(ledger: BinaryIO, variant: str, is_wanted: bool) -> None:
         fcntl.fcntl(ledger, fcntl.F_OFD_SETLKW, whole_file)
 
 
-def open_locked(comm: MPI.Intracomm, variant: str) -> BinaryIO:
-    """Open the ledger and lock it; rank 0 makes it, and says where it is once it has its lock."""
-    path = Path(tempfile.mkdtemp(prefix="ledger-"), "ledger") if comm.rank == 0 else comm.bcast(None, root=0)
+def open_locked(rank: int, node: MPI.Comm, variant: str) -> BinaryIO:
+    """Open the node's ledger and lock it; its first rank makes it, and says where it is once it has its lock."""
+    path = Path(tempfile.mkdtemp(prefix="ledger-"), "ledger") if node.rank == 0 else node.bcast(None, root=0)
     ledger = path.open("ab")
-    mark(comm.rank, "blocking")
+    mark(rank, "blocking")
     set_lock(ledger, variant, is_wanted=True)
-    mark(comm.rank, "acquired")
-    if comm.rank == 0:
-        comm.bcast(path, root=0)
+    mark(rank, "acquired")
+    if node.rank == 0:
+        node.bcast(path, root=0)
     return ledger
 
 
@@ -98,11 +99,11 @@ def main() -> None:
     if chosen.mitigate and chosen.variant == "posix":
         parser.error(f"--mitigate {chosen.mitigate}: there is nothing to cure in posix")
 
-    comm = world()
+    comm, node = world()
     mark(comm.rank, "start")
     multiprocessing.set_start_method(chosen.mitigate if chosen.mitigate in ("spawn", "forkserver") else "fork")
     helper = multiprocessing.Process(target=stand_by, daemon=True)
-    with open_locked(comm, chosen.variant) as ledger:
+    with open_locked(comm.rank, node, chosen.variant) as ledger:
         ledger.write(f"rank {comm.rank} was here\n".encode())
         mark(comm.rank, "forking")
         helper.start()
@@ -113,7 +114,7 @@ def main() -> None:
     comm.Barrier()
     helper.terminate()
     helper.join()
-    if comm.rank == 0:
+    if node.rank == 0:
         shutil.rmtree(Path(ledger.name).parent)
     mark(comm.rank, "done")
     print(f"rank {comm.rank} done", flush=True)

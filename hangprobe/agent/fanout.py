@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hangprobe.agent.hosts import folded
+from hangprobe.agent.nodereport import by_host
 
 FANOUT = 64
 """Connections at once, ClusterShell's own default."""
@@ -106,21 +107,17 @@ def _gateway_python() -> Any:
 
 def by_srun(job: str, hosts: Sequence[str], command: Sequence[str], deadline_s: float) -> Answers:
     """Run a command on every node of a Slurm job, in a step beside those that run there (srun(1), --overlap)."""
-    with tempfile.TemporaryDirectory(prefix="hangprobe-fanout-") as folder:
-        said = _in_time(srun_command(job, hosts, command, folder), deadline_s)
-        answers: Answers = {}
-        for host in hosts:
-            path = Path(folder) / f"{host}.out"
-            output = path.read_bytes() if path.exists() else b""
-            answers[host] = output or (f"srun: {said}" if said else UNANSWERED.format(deadline_s))
-        return answers
+    output, said = _in_time(srun_command(job, hosts, command), deadline_s)
+    known = {host.partition(".")[0]: lines for host, lines in by_host(output).items()}
+    failed = f"srun: {said}" if said else UNANSWERED.format(deadline_s)
+    return {host: known.get(host.partition(".")[0], failed) for host in hosts}
 
 
-def srun_command(job: str, hosts: Sequence[str], command: Sequence[str], folder: str) -> tuple[str, ...]:
-    """Return the command line: one task a node, the output of each in a file named for its node."""
+def srun_command(job: str, hosts: Sequence[str], command: Sequence[str]) -> tuple[str, ...]:
+    """Return the command line: one task a node. With --label srun writes whole lines."""
     step = ("srun", "--overlap", f"--jobid={job}", f"--nodes={len(hosts)}", f"--ntasks={len(hosts)}")
     where = ("--ntasks-per-node=1", f"--nodelist={','.join(hosts)}", "--input=none", "--kill-on-bad-exit=0")
-    return (*step, *where, "--mpi=none", f"--output={folder}/%N.out", *command)
+    return (*step, *where, "--mpi=none", "--label", *command)
 
 
 def by_pbsdsh(hosts: Sequence[str], command: Sequence[str], deadline_s: float, folder: Path) -> Answers:
@@ -128,7 +125,7 @@ def by_pbsdsh(hosts: Sequence[str], command: Sequence[str], deadline_s: float, f
 
     Its output goes to the job's own, so each node writes a file in `folder`, which all nodes must share.
     """
-    said = _in_time(pbsdsh_command(command, folder), deadline_s)
+    _, said = _in_time(pbsdsh_command(command, folder), deadline_s)
     answers: Answers = {}
     for host in hosts:
         short = host.partition(".")[0]
@@ -161,19 +158,19 @@ def _environment() -> Mapping[str, str]:
     return dict(os.environ)
 
 
-def _in_time(command: Sequence[str], deadline_s: float) -> str:
-    """Run a command for at most `deadline_s`; return the last line that it complained with."""
+def _in_time(command: Sequence[str], deadline_s: float) -> tuple[bytes, str]:
+    """Run a command for at most `deadline_s`; return what it printed, and the last line that it complained with."""
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as process:
         try:
-            output, _ = process.communicate(timeout=deadline_s)
+            output, errors = process.communicate(timeout=deadline_s)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM)  # with its children: one that keeps the pipe would be waited for
             try:
-                output, _ = process.communicate(timeout=1.0)
+                output, errors = process.communicate(timeout=1.0)
             except subprocess.TimeoutExpired:
-                process.kill()
-                output, _ = process.communicate()
-    words = output.decode(errors="replace").strip().splitlines()
-    return words[-1] if words else ""
+                os.killpg(process.pid, signal.SIGKILL)
+                output, errors = process.communicate()
+    words = errors.decode(errors="replace").strip().splitlines()
+    return output, words[-1] if words else ""

@@ -51,7 +51,7 @@ def hosts_in(text: str) -> tuple[str, ...]:
         if not found:
             raise UsageError(f"{text} names no host", "a node file has one host a line")
         return found
-    if "/" in text:
+    if "/" in text.partition("[")[0]:  # node[1-64/2] is every second node
         raise UsageError(f"there is no node file {text}", "name a file, or hosts like node[01-64]")
     return unfolded(text)
 
@@ -66,9 +66,12 @@ def unfolded(text: str) -> tuple[str, ...]:
     from ClusterShell.NodeSet import NodeSet, NodeSetException
 
     try:
-        return tuple(NodeSet(text))
+        found = tuple(NodeSet(text))
     except NodeSetException as error:
         raise UsageError(f"'{text}' is no set of hosts: {error}", "write node[01-64] or node01,node02") from None
+    if not found:
+        raise UsageError(f"'{text}' names no host", "write node[01-64] or node01,node02")
+    return found
 
 
 def folded(hosts: Sequence[str]) -> str:
@@ -96,6 +99,8 @@ def slurm_hosts(job: str, run: Run) -> tuple[str, ...]:
     words = run(("squeue", "-h", "-j", job, "-o", "%T %N")).split(maxsplit=1)
     if not words:
         raise NoSuchJob(f"Slurm knows no job {job}", "see squeue --me")
+    if "\n" in words[-1].strip():
+        raise NoSuchJob(f"{job} is several jobs", f"name one of them: see squeue -j {job}")
     if len(words) == 1:
         raise NoSuchJob(f"job {job} has no nodes: it is {words[0]}", "wait until it runs")
     return unfolded(words[1].strip())

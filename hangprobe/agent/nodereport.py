@@ -1,12 +1,13 @@
 """What one node tells of the jobs on it: everything that judging and explaining need, and nothing judged yet.
 
-The line that carries it is found among whatever else a login shell prints.
+The lines that carry it are found among whatever else a login shell prints.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 
 import msgspec
@@ -14,9 +15,12 @@ import msgspec
 from hangprobe.evidence import Suspects
 from hangprobe.model import DoubleCollect, Frozen, Progress, RankView, Sighting, Starter, StartMethod, Unreadable
 
-MARK = b"hangprobe-report/1 "
-LIMIT_BYTES = 256 * 1024 * 1024
-"""Of a report, unpacked: 100,000 threads take some 60 MB."""
+MARK = b"hangprobe-report/1"
+PIECE = 512
+"""Letters of a report in a line: srun cuts long ones."""
+LIMIT = 256 * 1024 * 1024
+"""Bytes of a report, unpacked: 100,000 threads take some 60 MB."""
+_LINE = re.compile(MARK + rb" (\S+) ([0-9]{1,9})/([0-9]{1,9}) ([A-Za-z0-9+/=]+)")
 
 
 class JobReport(Frozen, frozen=True):
@@ -50,18 +54,35 @@ class NodeReport(Frozen, frozen=True):
 
 
 def pack(report: NodeReport) -> bytes:
-    """Return a report as one line."""
-    return MARK + base64.b64encode(zlib.compress(msgspec.json.encode(report), 1)) + b"\n"
+    """Return a report as short lines, each with the host's name: srun mixes the lines of all nodes."""
+    data = base64.b64encode(zlib.compress(msgspec.json.encode(report), 1))
+    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+    host = report.host.encode(errors="replace")
+    return b"".join(b"%s %s %d/%d %s\n" % (MARK, host, n, len(pieces), piece) for n, piece in enumerate(pieces, 1))
+
+
+def by_host(output: bytes) -> dict[str, bytes]:
+    """Return the lines of reports in a mixed output, by the name that each node calls itself."""
+    found: dict[str, list[bytes]] = {}
+    for match in _LINE.finditer(output):
+        found.setdefault(match[1].decode(errors="replace"), []).append(match.group())
+    return {host: b"\n".join(lines) for host, lines in found.items()}
 
 
 def unpack(output: bytes) -> NodeReport | str:
     """Return the report in a command's output; else in a few words why there is none."""
-    lines = [line for line in output.split(b"\n") if line.startswith(MARK)]
+    lines = list(_LINE.finditer(output))
     if not lines:
         return "its answer has no report"
+    pieces = {int(line[2]): line[4] for line in lines}
+    count = int(lines[-1][3])
+    if pieces.keys() != set(range(1, count + 1)):
+        return "its report is cut"
     try:
         unpacker = zlib.decompressobj()
-        data = unpacker.decompress(base64.b64decode(lines[-1].removeprefix(MARK), validate=True), LIMIT_BYTES)
+        data = unpacker.decompress(
+            base64.b64decode(b"".join(pieces[n + 1] for n in range(count)), validate=True), LIMIT
+        )
         if not unpacker.eof:
             return "its report is cut or too large"
         return msgspec.json.decode(data, type=NodeReport)

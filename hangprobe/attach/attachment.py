@@ -12,8 +12,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
+import msgspec
+
 from hangprobe.diagnosis import HUNG, Diagnosis
-from hangprobe.model import DoubleCollect, ProcessId, Progress, Quiet, RankState, RankView, Snapshot, Unreadable
+from hangprobe.model import (
+    Barrier,
+    DoubleCollect,
+    Judgement,
+    ProcessId,
+    Progress,
+    Quiet,
+    RankState,
+    RankView,
+    Snapshot,
+    Unreadable,
+)
 from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.census import Census, Scope
 from hangprobe.observe.feeding import endless_stdin
@@ -38,6 +51,8 @@ class Attachment(Diagnosis):
     record: Writer = field(default_factory=lambda: Writer(None))
     reader: Reader = field(default_factory=Reader)
     lasting: Lasting = field(default_factory=Lasting)
+    spare: Callable[[Judgement, tuple[RankView, ...]], Judgement] = field(default_factory=lambda: _unspared)
+    """Takes back what somebody outside of the tree may mean to end."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -65,8 +80,9 @@ class Attachment(Diagnosis):
 
     @property
     def is_settled(self) -> bool:
-        """Whether a further look could say no more: no sleeper is left that may still end a knot."""
-        return self.judgement is not None and not any(rank.pending for rank in self.judgement.ranks)
+        """Whether a further look could say no more: no sleeper is left that may still end a knot, and /proc held still."""
+        judged = self.judgement.ranks if self.judgement is not None else ()
+        return not any(rank.pending or rank.barrier is Barrier.UNSETTLED for rank in judged)
 
     @property
     def calls_for_a_closer_look(self) -> bool:
@@ -107,6 +123,7 @@ class Attachment(Diagnosis):
         ranks = self._with_stdin(ranks)
         self._remember(ranks)
         found = self.judge(double, ranks, self.progress, self.policy.stall_after_s)
+        found = msgspec.structs.replace(found, judgement=self.spare(found.judgement, ranks))
         has_changed = self.judgement is None or self.is_changed_by(found)
         if has_changed:
             found = self.explain(found, self._world(), self.policy, self.clock)
@@ -168,6 +185,10 @@ class Attachment(Diagnosis):
     def _is_there(self, process: ProcessId) -> bool:
         stat = self.reader.stat(process.pid)
         return not isinstance(stat, Unreadable) and stat.start_time == process.start_time and not stat.has_ended
+
+
+def _unspared(judgement: Judgement, ranks: tuple[RankView, ...]) -> Judgement:
+    return judgement
 
 
 def _part(double: DoubleCollect, members: Set[ProcessId], without: Set[int]) -> DoubleCollect:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from hangprobe.attach.attachment import Attachment
+from hangprobe.attach.sparing import Sparing
 from hangprobe.conclude import conclude
 from hangprobe.errors import NoSuchProcess
 from hangprobe.judge.beside import RETURN_S
@@ -21,7 +22,7 @@ from hangprobe.model import DoubleCollect, Unreadable, Verdict
 from hangprobe.observe.census import Census
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.snapshot import double_collect
-from hangprobe.observe.trees import Forest, Tree, forest
+from hangprobe.observe.trees import INIT, Forest, Tree, forest
 from hangprobe.observe.world import Lasting, World
 from hangprobe.policy import Policy
 from hangprobe.result import Result
@@ -118,6 +119,8 @@ class Sweep:
         census = Census(self.reader, self.host)
         census.scan()
         trees = _trees(self.wanted, forest(census), census)
+        is_asked = bool(self.wanted.pids) or self.wanted.name is not None
+        askers = frozenset({os.getpid(), *census.ancestors(os.getpid())}) - {INIT} if is_asked else None
         self.attachments = {
             tree: self.attachments.get(tree)
             or Attachment(
@@ -126,11 +129,23 @@ class Sweep:
                 host=self.host,
                 reader=self.reader,
                 lasting=self.lasting,
+                spare=self._sparing(askers),
                 clock=self.clock,
                 sleep=self.sleep,
             )
             for tree in trees
         }
+
+    def _sparing(self, askers: frozenset[int] | None) -> Sparing:
+        return Sparing(
+            askers=askers,
+            policy=self.policy,
+            host=self.host,
+            reader=self.reader,
+            lasting=self.lasting,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
 
     def _collect(self, attachments: Iterable[Attachment]) -> DoubleCollect:
         members = [member for attachment in attachments for member in attachment.members()]

@@ -218,6 +218,8 @@ class Talk:
 
 
 def _write(results: Sequence[Result], json: str | None, folder: Path | None) -> None:
+    if not results:
+        return
     data = b"".join(encode(result) for result in results)
     if json == "-":
         sys.stdout.buffer.write(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -56,6 +56,11 @@ class Start:
     nodes: int
     """Pretended ones, a proxy each; 1: this machine as it is."""
 
+    @property
+    def ranks_per_node(self) -> int:
+        """At most so many; the last nodes may have fewer."""
+        return -(-self.ranks // self.nodes)
+
     def command_line(self, job: Job, folder: Path, scratch: Path) -> CommandLine:
         """Return what starts a job whose output goes to `folder`."""
         wanted = MpiJob(self.ranks, (self.environment.python, *job.arguments), output=folder, scratch=scratch)
@@ -63,7 +68,7 @@ class Start:
             wanted = replace(
                 wanted,
                 hosts=pretended.hosts(self.nodes),
-                ranks_per_node=-(-self.ranks // self.nodes),
+                ranks_per_node=self.ranks_per_node,
                 stand_in=pretended.write_stand_in(scratch),
             )
         return self.environment.flavour.command_line(wanted)
@@ -105,8 +110,10 @@ def plan(
 def run_one(job: Job, start: Start, folder: Path, policy: Policy, ends: Ends, listener: Listener) -> Outcome:
     """Run one job, its output captured in `folder`. Raises LauncherMismatch if it was not the job asked for."""
     program = Program(job.program.name, job.variant.name, job.mitigation)
-    with tempfile.TemporaryDirectory(prefix="hangprobe-") as scratch:
-        line = start.command_line(job, folder, Path(scratch))
+    scratch = folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    try:
+        line = start.command_line(job, folder, scratch)
         spec = LaunchSpec(
             line.arguments,
             tag=f"{job.name}-{os.getpid()}-{job.number}",
@@ -114,6 +121,8 @@ def run_one(job: Job, start: Start, folder: Path, policy: Policy, ends: Ends, li
             capture=Capture(folder / "launcher.out", folder / "launcher.err"),
         )
         outcome = probe(spec, ends, policy, listener, folder / "record.jsonl", program)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     output.settle(folder)
     if outcome.by_signal is None and outcome.result.verdict in {Verdict.OK, Verdict.HANG, Verdict.STALL}:
         check_size(folder, start)
@@ -147,4 +156,4 @@ def is_expected(result: Result, job: Job, start: Start) -> bool:
         return True
     hung = fold(rank for finding in held if finding.mechanism == expected.mechanism for rank in unfold(finding.ranks))
     locks = {finding.detail.get("lock") for finding in held if finding.mechanism == expected.mechanism}
-    return hung == expected.ranks(start.ranks) and (expected.lock is None or locks == {expected.lock})
+    return hung == expected.ranks(start.ranks, start.ranks_per_node) and (expected.lock is None or locks == {expected.lock})

@@ -26,17 +26,15 @@ def hydra(path: str, job: MpiJob) -> CommandLine:
     """MPICH: `mpiexec.hydra --help`. The whole environment goes to every rank, more ranks than processors are fine."""
     # on pretended hosts Hydra's own way to start a proxy without ssh does
     start = ("-launcher", "fork") if job.stand_in else ()
-    network = ("-iface", job.network) if job.network else ()
-    return CommandLine((path, *start, *_hydra_options(job), *network, *_stdin("-s", job), *_tail(job)))
+    return CommandLine((path, *start, *_hydra_options(job), *_stdin("-s", job), *_tail(job)))
 
 
 def intel(path: str, job: MpiJob) -> CommandLine:
     """Intel MPI: its Hydra takes `-launcher fork` for this host's own name only, so pretended hosts need a stand-in."""
     start = ("-launcher", "ssh", "-launcher-exec", str(job.stand_in)) if job.stand_in else ()
     is_one_node = not job.hosts and job.host_file is None
-    network = ("-iface", job.network) if job.network else ()
     environment = {"I_MPI_PIN": "off", **({"I_MPI_FABRICS": "shm"} if is_one_node else NETWORK)}
-    return CommandLine((path, *start, *_hydra_options(job), *network, *_stdin("-s", job), *_tail(job)), environment)
+    return CommandLine((path, *start, *_hydra_options(job), *_stdin("-s", job), *_tail(job)), environment)
 
 
 def _hydra_options(job: MpiJob) -> tuple[str, ...]:
@@ -56,11 +54,8 @@ def _hydra_options(job: MpiJob) -> tuple[str, ...]:
 def openmpi(path: str, job: MpiJob) -> CommandLine:
     """Open MPI 5: mpirun(1), prterun(1). The names of its output files hold the job's too: see launch/output.py."""
     agent = ("--prtemca", "plm_ssh_agent", "ssh") if job.hosts or job.host_file else ()
-    network: tuple[str, ...] = ()
-    if job.network:
-        network = ("--mca", "btl_tcp_if_include", job.network, "--prtemca", "prte_if_include", job.network)
     files = ("--output", f"file={job.output}/rank:nocopy") if job.output else ()
-    options = (*_openmpi_options(job), *agent, *network, *files)
+    options = (*_openmpi_options(job), *agent, *files)
     scratch = {"PRTE_MCA_prte_tmpdir_base": str(job.scratch)} if job.scratch else {}
     return CommandLine((path, *options, *_stdin("--stdin", job), *_tail(job)), {**AS_ROOT, **scratch})
 
@@ -68,10 +63,7 @@ def openmpi(path: str, job: MpiJob) -> CommandLine:
 def openmpi_4(path: str, job: MpiJob) -> CommandLine:
     """Open MPI before 5, such as Debian 12's: it writes no files without folders of its own, so its output is whole."""
     agent = ("--mca", "plm_rsh_agent", "ssh") if job.hosts or job.host_file else ()
-    network: tuple[str, ...] = ()
-    if job.network:
-        network = ("--mca", "btl_tcp_if_include", job.network, "--mca", "oob_tcp_if_include", job.network)
-    options = (*_openmpi_options(job), *agent, *network)
+    options = (*_openmpi_options(job), *agent)
     return CommandLine((path, *options, *_stdin("--stdin", job), *_tail(job)), AS_ROOT)
 
 

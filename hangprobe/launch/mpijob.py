@@ -29,8 +29,6 @@ class MpiJob:
     """Environment variables that ranks on other nodes need as well."""
     stdin: str | None = None
     """Which ranks get the launcher's standard input: `none`, `all` or a rank; None: the launcher's own way."""
-    network: str | None = None
-    """The network between the nodes: an interface, or for Open MPI also a subnet; None: the library's choice."""
     scratch: Path | None = None
     """A folder for what the launcher writes for itself and would leave behind if it were killed; None: its own."""
     stand_in: Path | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hangprobe.model import Unreadable
+from hangprobe.model import Barrier, Unreadable
 from hangprobe.observe.world import World
 
 IO_URING = "anon_inode:[io_uring]"
@@ -12,7 +12,7 @@ IO_URING = "anon_inode:[io_uring]"
 def doubt(world: World, pid: int) -> Unreadable | None:
     """Return what makes the waits of a process uncertain; None if nothing does."""
     if not world.is_settled:
-        return Unreadable("", "the list of processes did not settle")
+        return Unreadable("", "the list of processes did not settle", Barrier.UNSETTLED)
     status = world.status(pid)
     if isinstance(status, Unreadable):
         return status

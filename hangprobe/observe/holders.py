@@ -69,7 +69,7 @@ class Holders:
         pids = {holding.pid for holding in found}
         is_own = self._is_own(link, pids)
         if (problem := self._disturbance(is_own, pids)) is not None:
-            return Unreadable(link, problem)
+            return Hidden(link, problem, Barrier.UNSETTLED, tuple(sorted(pids)))
         if self.world.refused:
             refused = f"pid {min(self.world.refused)} may have it: not even its age may be read"
             return Hidden(link, refused, Barrier.HIDEPID, tuple(sorted(pids)))

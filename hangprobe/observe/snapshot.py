@@ -197,7 +197,7 @@ def _thread(
     resolved = found if isinstance(found, Unreadable) else doubt or _resolve(holders, thread, found)
     if isinstance(resolved, Unreadable):
         live = say(resolved)
-        if resolved.barrier is not None:
+        if resolved.barrier is not None and resolved.what:
             unreadable.append(Unreadable(resolved.what, resolved.why, resolved.barrier))
             wait = _in_sight(holders.world, thread, resolved)
     elif isinstance(found, Shape):

@@ -44,7 +44,7 @@ def parse_tcp(text: str) -> Iterator[Connection]:
         words = line.split()
         try:
             yield Connection(int(words[1].rpartition(":")[2], 16), _address(words[2]), int(words[3], 16), words[9])
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, OverflowError):
             continue
 
 

@@ -45,6 +45,8 @@ class Forest:
     """Whether a process is one that may be looked at: one's own, for root everybody's."""
     environment: Callable[[int], Mapping[str, str]] = field(default_factory=lambda: _no_environment)
     command: Callable[[int], Sequence[str]] = field(default_factory=lambda: _no_command)
+    is_program: Callable[[int, str], bool] = field(default_factory=lambda: _any_program)
+    """Whether a process runs an installed program of that name; a name alone is given as easily as taken."""
 
     def everything(self) -> list[Tree]:
         """Return every tree of the node that may be looked at, jobs first; hangprobe itself is in none."""
@@ -117,18 +119,29 @@ class Forest:
     def _top(self, pid: int) -> int:
         """Return the program that a process belongs to: below init, and whoever starts other people's work."""
         top = pid
-        while (parent := self.census.stats[top].parent) and parent in self.census.stats:
-            if self._is_border(top, parent):
+        for parent in self.census.ancestors(pid):
+            if not self._is_wanted(parent) or self.is_border(top, parent):
                 break
             top = parent
         return top
 
-    def _is_border(self, pid: int, parent: int) -> bool:
+    def is_border(self, pid: int, parent: int) -> bool:
+        """Tell whether a process was started for somebody else by its parent, which ends it only when told to."""
         stat, above = self.census.stats[pid], self.census.stats[parent]
-        if parent == INIT or above.comm in STARTERS or not self._is_wanted(parent):
+        if parent == INIT or self.is_starter(parent):
             return True
-        is_interactive = above.comm in SHELLS and above.session == parent and bool(above.tty)
-        return is_interactive and stat.group == pid
+        is_session = above.comm in SHELLS and above.session == parent and bool(above.tty)
+        return is_session and stat.group == pid and is_interactive(self.command(parent))
+
+    def is_starter(self, pid: int) -> bool:
+        """Tell whether a process is one of those that start other people's work, and not another one of that name."""
+        name = self.name(pid)
+        return name in STARTERS and self.is_program(pid, name.partition(":")[0])
+
+    def name(self, pid: int) -> str:
+        """Return a process's name; empty if it has none that may be read."""
+        stat = self.census.stats.get(pid)
+        return (stat.comm or "") if stat is not None else ""
 
     def _rest(self, top: int, of_jobs: frozenset[int]) -> ProcessId | None:
         return None if top in of_jobs else self.census.process(top)
@@ -146,6 +159,10 @@ def _no_command(pid: int) -> Sequence[str]:
     return ()
 
 
+def _any_program(pid: int, name: str) -> bool:
+    return True
+
+
 def is_own(pid: int) -> bool:
     """Tell whether a process is this user's; root may look at everybody's."""
     if os.geteuid() == 0:
@@ -154,6 +171,28 @@ def is_own(pid: int) -> bool:
         return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
     except OSError:
         return False
+
+
+def is_interactive(command: Sequence[str]) -> bool:
+    """Tell whether a shell's command line makes it read from its terminal: no script, no `-c`."""
+    return bool(command) and not any(
+        not word.startswith("-") or (not word.startswith("--") and "c" in word) for word in command[1:]
+    )
+
+
+def runs(pid: int, name: str) -> bool:
+    """Tell whether a process runs an installed program of that name: root's, or at least not its own user's.
+
+    What another user's process runs may not be read: root's are believed.
+    """
+    try:
+        user = os.stat(f"/proc/{pid}").st_uid
+        program, owner = os.path.basename(os.readlink(f"/proc/{pid}/exe")), os.stat(f"/proc/{pid}/exe").st_uid
+    except PermissionError:
+        return user == 0
+    except OSError:
+        return False
+    return program.startswith((name, "busybox", "systemd")) and (owner != user or user == 0)
 
 
 def forest(census: Census) -> Forest:
@@ -170,4 +209,4 @@ def forest(census: Census) -> Forest:
         data = census.reader.guarded(pid, "cmdline")
         return () if isinstance(data, Unreadable) else data.decode(errors="replace").rstrip("\0").split("\0")
 
-    return Forest(census, is_own, environment, command)
+    return Forest(census, is_own, environment, command, runs)

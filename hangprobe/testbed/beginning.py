@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hangprobe.errors import TestbedExists, TestbedFailed, UsageError
 from hangprobe.testbed import state, tools
+from hangprobe.testbed.ending import clear
 from hangprobe.testbed.folders import hidden
 from hangprobe.testbed.layout import MAX_NODES, SYSTEM_PATH, Plan
 from hangprobe.testbed.telling import error_of
@@ -70,7 +71,6 @@ def begin(name: str, folder: Path, nodes: int, shares: tuple[Path, ...], has_slu
     if unseen := [str(share) for share in shares if not share.is_dir()]:
         raise UsageError(f"there is no folder {unseen[0]}", "name a folder with --share DIR")
     roots = tools.roots((*tools.SSH, *tools.SLURM) if has_slurm else tools.SSH)
-    lock = _claim(folder, name)
     plan = Plan(
         nodes=nodes,
         folder=str(folder),
@@ -82,11 +82,16 @@ def begin(name: str, folder: Path, nodes: int, shares: tuple[Path, ...], has_slu
         shell=shutil.which("bash") or "/bin/sh",
         has_slurm=has_slurm,
     )
+    lock = _claim(folder, name)
     try:
         process = _start(plan, lock)
     finally:
         os.close(lock)
-    _wait_until_up(process)
+    try:
+        _wait_until_up(process)
+    except BaseException:
+        clear(folder)  # its owner may have been killed before it could
+        raise
     known = state.read(folder)
     if known is None:
         raise TestbedFailed(f"testbed '{name}' ended as soon as it was up")

@@ -5,19 +5,21 @@ Forked by site.py, never executed: what a node needs is in memory, which is what
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from hangprobe.errors import TestbedFailed
 from hangprobe.testbed import folders, namespaces, slurm
 from hangprobe.testbed.layout import INSIDE, LOGS, SYSTEM_PATH, Plan, node_links, node_name
 from hangprobe.testbed.telling import in_one_line
-from hangprobe.testbed.tools import find, run_tool
+from hangprobe.testbed.tools import find, last_words, run_tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,10 @@ def _become(plan: Plan, number: int, pipes: Pipes, user: int | None) -> NoReturn
         os._exit(0)
     _log_to(node_name(number))
     _settle(plan, number, pipes)
-    command = (find("sshd") or "sshd", "-D", "-e", "-f", f"{INSIDE}/sshd_config")
-    start(command, user)
+    daemons = {start((find("sshd") or "sshd", "-D", "-e", "-f", f"{INSIDE}/sshd_config"), user): "sshd"}
     if plan.has_slurm:
         slurm.start_on_node(lambda command: start(command, user))
-    keep()
+    keep(daemons, pipes.report)
 
 
 def _log_to(name: str) -> None:
@@ -83,9 +84,10 @@ def _settle(plan: Plan, number: int, pipes: Pipes) -> None:
         Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
 
 
-def start(command: tuple[str, ...], user: int | None) -> None:
-    """Start a daemon as the testbed's user, with an environment of its own."""
-    if os.fork() == 0:
+def start(command: tuple[str, ...], user: int | None) -> int:
+    """Start a daemon as the testbed's user, with an environment of its own; return its PID."""
+    pid = os.fork()
+    if pid == 0:
         try:
             os.setsid()
             # ignored signals outlive an exec: jobs must not get what Python ignores (SIGPIPE, SIGXFSZ)
@@ -99,20 +101,28 @@ def start(command: tuple[str, ...], user: int | None) -> None:
             sys.stderr.write(f"cannot run {command[0]}: {sys.exc_info()[1]}\n")
             sys.stderr.flush()
             os._exit(127)
+    return pid
 
 
-def keep() -> NoReturn:
-    """Reap whatever becomes a child of this first process, for ever."""
+def keep(daemons: dict[int, str], report: int) -> NoReturn:
+    """Reap for ever what becomes a child of this first process; while the site builds, tell it of a daemon's end."""
+
+    def reap(signum: int = 0, frame: object = None) -> None:
+        for pid in ended_children():
+            if pid in daemons:
+                words = last_words(Path(LOGS, socket.gethostname()))
+                with contextlib.suppress(BrokenPipeError):  # the site has done building
+                    tell = in_one_line(TestbedFailed(f"{daemons[pid]} of {socket.gethostname()} ended ({words})"))
+                    os.write(report, f"{tell}\n".encode())
+
     signal.signal(signal.SIGCHLD, reap)
     reap()
     while True:
         signal.pause()
 
 
-def reap(signum: int = 0, frame: object = None) -> None:
+def ended_children() -> Iterator[int]:
     """Reap all children that have ended."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
+    with contextlib.suppress(ChildProcessError):
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            yield pid

@@ -20,7 +20,7 @@ from typing import NoReturn
 from hangprobe.errors import TestbedFailed
 from hangprobe.testbed import folders, namespaces, slurm
 from hangprobe.testbed.layout import HOME, INSIDE, LOGIN, LOGS, Plan, addresses, etc_files, site_links, sshd_config
-from hangprobe.testbed.node import Pipes, fork_node, guarded, reap, start
+from hangprobe.testbed.node import Pipes, ended_children, fork_node, guarded, start
 from hangprobe.testbed.telling import PREFIX, error_of, in_one_line
 from hangprobe.testbed.tools import last_words, run_tool
 
@@ -39,11 +39,16 @@ def run(plan: Plan, lifeline: int, ready: int) -> NoReturn:
 
     try:
         _or_report(body, ready)
-        signal.signal(signal.SIGCHLD, reap)
-        reap()
+        signal.signal(signal.SIGCHLD, _reap)
+        _reap()
         os.read(lifeline, 1)
     finally:
         _end(parent, os.path.basename(plan.folder))
+
+
+def _reap(signum: int = 0, frame: object = None) -> None:
+    for _ in ended_children():
+        pass
 
 
 def _or_report(body: Callable[[], None], ready: int) -> None:

@@ -22,7 +22,7 @@ KEY_BYTES = 128
 PAUSE_S = 0.02
 LOG = Path(INSIDE, "site.log")  # of everything on the login node
 
-Start = Callable[[tuple[str, ...]], None]
+Start = Callable[[tuple[str, ...]], object]
 
 
 def start_on_login(start: Start, deadline_s: float) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.benchmarks import accuracy, cost, latency, lookalikes, soak
+from scripts.benchmarks import accuracy, cost, latency, lookalikes, nodes, soak
 
-BENCHMARKS = {"accuracy": accuracy, "cost": cost, "latency": latency, "lookalikes": lookalikes, "soak": soak}
+BENCHMARKS = {
+    "accuracy": accuracy,
+    "cost": cost,
+    "latency": latency,
+    "lookalikes": lookalikes,
+    "nodes": nodes,
+    "soak": soak,
+}
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
 """`scripts/bench lookalikes`: healthy programs that look hung, each of which fooled a prototype or could fool one.
 
-Every case runs in two modes: a double collect at every sample, and as in production. In both it would be ended at once.
-A run passes if it was never called hung, not even for a moment, ended by itself with status 0, and was looked at often
-enough while it really was in the state that it claims. What cannot exist on this machine is reported as that.
+Every case runs in two modes. Under the watchdog (`--by watch`): a double collect at every sample, and as in production;
+in both it would be ended at once. Unwatched (`--by attach`): attached to in every way, again and again, with and without
+patience. A run passes if it was never called hung, not even for a moment, ended by itself with status 0, and was looked
+at often enough while it really was in the state that it claims. What cannot exist on this machine is reported as that.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmarks.lookalikes_attach import Patience
 from scripts.benchmarks.lookalikes_cases import CASES, PROGRAMS, Case, Place, ordinary_python, with_packages
 from scripts.benchmarks.lookalikes_one import CALLED_HUNG, CANNOT_EXIST, TOO_FEW, Mode
 from scripts.benchmarks.machine import as_table, describe
@@ -33,9 +35,23 @@ ENDING_S = 30.0
 """For a probe() that is asked to stop, until it and its job are gone."""
 ATTEMPTS = 3
 """Of a run that was looked at too seldom to count."""
+PASSED = {
+    "watch": (
+        "Passed: never called hung, ended by itself with status 0; in the mode `every sample` it was collected",
+        "twice at least ten times while it looked hung, and a thread was seen in the kernel function it claims.",
+    ),
+    "attach": (
+        "Passed: never called hung, whether the program was asked about, each process of it, or everything that runs;",
+        "ended by itself with status 0, was looked at within its look-alike state, and a thread was seen in the kernel",
+        "function it claims.",
+    ),
+}
 CFLAGS = ("-O1", "-pthread", "-Wall", "-Wextra")
 
 Row = dict[str, Any]
+Modes = type[Mode] | type[Patience]
+MODES: dict[str, Modes] = {"watch": Mode, "attach": Patience}
+MODULES = {Mode: "scripts.benchmarks.lookalikes_one", Patience: "scripts.benchmarks.lookalikes_attach"}
 
 
 class CompilerMissing(Exception):
@@ -44,6 +60,7 @@ class CompilerMissing(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
+    parser.add_argument("--by", choices=sorted(MODES), default="watch", help="who looks at them (default watch)")
     parser.add_argument("--runs", type=int, default=1, help="of each case in each mode (default 1)")
     parser.add_argument("--jobs", type=int, default=4, help="at the same time (default 4)")
     parser.add_argument("--only", default="", help="cases whose name matches this regular expression")
@@ -62,7 +79,7 @@ def main(options: argparse.Namespace) -> int:
         (case, mode, run)
         for run in range(1, options.runs + 1)
         for case in sorted(CASES, key=lambda case: -case.seconds)
-        for mode in Mode
+        for mode in MODES[options.by]
         if re.search(options.only, case.name) and (case.name, mode.value, run, os.geteuid()) not in done
     ]
     print(f"{len(rows)} runs are on file, {len(todo)} to do, as uid {os.geteuid()}", file=sys.stderr)
@@ -79,7 +96,7 @@ def main(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)
         return 130
-    text = page(rows)
+    text = page(rows, options.by)
     (options.out / "README.md").write_text(text)
     print(text)
     return 0 if rows and all(not row["wrong"] or row["limit"] for row in rows) else 1
@@ -115,7 +132,9 @@ def compiled() -> Iterator[Path]:
         yield Path(name)
 
 
-def run_all(todo: list[tuple[Case, Mode, int]], binaries: Path, jobs: int, keep: Path | None) -> Iterator[Row]:
+def run_all(
+    todo: Sequence[tuple[Case, Mode | Patience, int]], binaries: Path, jobs: int, keep: Path | None
+) -> Iterator[Row]:
     """Run cases side by side and yield each row as it comes; an interruption ends what is running."""
     running: set[subprocess.Popen[bytes]] = set()
     with ThreadPoolExecutor(jobs) as pool:
@@ -131,7 +150,7 @@ def run_all(todo: list[tuple[Case, Mode, int]], binaries: Path, jobs: int, keep:
 
 def one(
     case: Case,
-    mode: Mode,
+    mode: Mode | Patience,
     run: int,
     binaries: Path,
     keep: Path | None = None,
@@ -150,7 +169,12 @@ def one(
 
 
 def _attempt(
-    case: Case, mode: Mode, run: int, binaries: Path, keep: Path | None, running: set[subprocess.Popen[bytes]]
+    case: Case,
+    mode: Mode | Patience,
+    run: int,
+    binaries: Path,
+    keep: Path | None,
+    running: set[subprocess.Popen[bytes]],
 ) -> Row:
     row: Row = {
         "case": case.name,
@@ -178,7 +202,7 @@ def _attempt(
     return row
 
 
-def _start(case: Case, mode: Mode, place: Place, running: set[subprocess.Popen[bytes]]) -> int:
+def _start(case: Case, mode: Mode | Patience, place: Place, running: set[subprocess.Popen[bytes]]) -> int:
     """Start one run and wait for its end; its status is 124 if it did not end."""
     python, environment = sys.executable, dict(os.environ)
     if case.is_dropped:
@@ -186,7 +210,7 @@ def _start(case: Case, mode: Mode, place: Place, running: set[subprocess.Popen[b
         if not python:
             (place.folder / "probe.err").write_text("no Python here that an ordinary user may start")
             return CANNOT_EXIST
-    module = (python, "-m", "scripts.benchmarks.lookalikes_one")
+    module = (python, "-m", MODULES[type(mode)])
     command = (*case.around(), *module, case.name, mode.value, str(place.folder), str(place.binaries))
     environment["HANGPROBE_MARKS"] = str(place.folder)
     with (place.folder / "probe.out").open("wb") as out, (place.folder / "probe.err").open("wb") as err:
@@ -217,28 +241,29 @@ def _last_words(folder: Path) -> str:
     return ""
 
 
-def page(rows: list[Row]) -> str:
+def page(rows: list[Row], by: str) -> str:
     """Return the table as Markdown."""
+    modes = MODES[by]
     counted = [row for row in rows if not row["cannot"]]
     passed = sum(not row["wrong"] for row in counted)
     uids = ", ".join(str(uid) for uid in sorted({row["uid"] for row in rows}))
+    option, looks = ("", "double collects") if by == "watch" else (" --by attach", "looks")
     lines = [
-        "| case | every sample | production | cannot exist here | fewest double collects inside | seconds inside |",
+        f"| case | {' | '.join(modes)} | cannot exist here | fewest {looks} inside | seconds inside |",
         "|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(case.name for case in CASES):
         mine = [row for row in rows if row["case"] == name]
         if mine:
-            lines.append(_line(name, mine))
+            lines.append(_line(name, mine, modes))
     failures = [f"- {row['case']}, {row['mode']}, run {row['run']}: {outcome(row)}" for row in rows if row["wrong"]]
     return "\n".join(
         [
             "# Look-alikes",
             "",
-            f"`scripts/bench lookalikes`, as uid {uids}, {time.strftime('%Y-%m-%d', time.gmtime())}: "
+            f"`scripts/bench lookalikes{option}`, as uid {uids}, {time.strftime('%Y-%m-%d', time.gmtime())}: "
             f"{passed} of {len(counted)} runs passed, {len(rows) - len(counted)} could not exist here.",
-            "Passed: never called hung, ended by itself with status 0; in the mode `every sample` it was collected",
-            "twice at least ten times while it looked hung, and a thread was seen in the kernel function it claims.",
+            *PASSED[by],
             "",
             *lines,
             "",
@@ -251,14 +276,14 @@ def page(rows: list[Row]) -> str:
     )
 
 
-def _line(name: str, rows: list[Row]) -> str:
+def _line(name: str, rows: list[Row], modes: Modes) -> str:
     shares = []
-    for mode in Mode:
+    for mode in modes:
         mine = [row for row in rows if row["mode"] == mode.value and not row["cannot"]]
         shares.append(f"{sum(not row['wrong'] for row in mine)} of {len(mine)}" if mine else "")
-    every = [row for row in rows if row["mode"] == Mode.EVERY_SAMPLE.value]
-    inside = [row["collects_in_look_alike"] for row in every if "collects_in_look_alike" in row]
-    seconds = [row["look_alike_s"] for row in every if row.get("look_alike_s") is not None]
+    closest = [row for row in rows if row["mode"] == next(iter(modes)).value]
+    inside = [row["collects_in_look_alike"] for row in closest if "collects_in_look_alike" in row]
+    seconds = [row["look_alike_s"] for row in closest if row.get("look_alike_s") is not None]
     reasons = "; ".join(sorted({row["cannot"] for row in rows if row["cannot"]}))
     few, short = (str(min(values)) if values else "" for values in (inside, seconds))
     return f"| {name} | {shares[0]} | {shares[1]} | {reasons} | {few} | {short} |"

@@ -88,7 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "attach.nodes": {"errors", "model", "policy", "result", "observe", "conclude", "agent"},
     "agent.nodereport": {"model", "evidence"},
     "agent.hosts": {"errors"},
-    "agent.fanout": {"agent.hosts"},
+    "agent.fanout": {"agent.hosts", "agent.nodereport"},
     "agent.join": {"model", "evidence", "policy", "ranksets", "result", "judge", "explain", "observe.feeding"}
     | {"agent.nodereport"},
     "agent.node": {"model", "policy", "observe", "attach.sweep", "attach.attachment", "agent.nodereport"},

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from ClusterShell.NodeSet import NodeSet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangprobe.ranksets import fold, spoken, unfold
+from hangprobe.ranksets import fold, fold_hosts, spoken, unfold
 
 
 @given(st.sets(st.integers(0, 10_000)))
@@ -50,3 +51,44 @@ def test_what_fold_never_writes_is_refused(text: str) -> None:
 
 def test_one_rank_is_spoken_of_in_the_singular() -> None:
     assert [spoken([3]), spoken([1, 2, 3]), spoken([0, 2])] == ["rank 3", "ranks 1-3", "ranks 0,2"]
+
+
+# hosts
+
+HOST_NAMES = st.from_regex(r"[a-z]{1,2}([0-9]{1,2}[a-z]){0,2}[0-9]{0,3}(\.site)?", fullmatch=True)
+
+
+@given(st.lists(HOST_NAMES))
+def test_folded_hosts_are_what_clustershell_unfolds(hosts: list[str]) -> None:
+    assert set(NodeSet(fold_hosts(hosts))) == set(hosts)
+
+
+@given(st.lists(HOST_NAMES))
+def test_neither_the_order_of_hosts_nor_their_repetition_matters(hosts: list[str]) -> None:
+    assert fold_hosts(hosts) == fold_hosts(sorted(set(hosts)))
+
+
+@given(st.sets(st.integers(0, 9999), min_size=1), st.sampled_from(["node", "x3006c0s13b0n", "gpu-"]))
+def test_numbers_of_one_width_are_folded_as_clustershell_folds_them(numbers: set[int], prefix: str) -> None:
+    hosts = [f"{prefix}{number:04}" for number in numbers]
+    ends = NodeSet.fromlist([f"n{number:04}" for number in numbers])  # of digits within a name it makes ranges too
+    assert fold_hosts(hosts) == str(ends).replace("n", prefix, 1)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "text"),
+    [
+        ([], ""),
+        (["login"], "login"),
+        (["node07"], "node07"),
+        (["node03", "node01", "node02", "node07"], "node[01-03,07]"),
+        (["node01", "login", "node02"], "login,node[01-02]"),
+        (["node9", "node10"], "node9,node10"),
+        (["node1.site", "node2.site"], "node1.site,node2.site"),
+        (["10.0.0.7", "10.0.0.8"], "10.0.0.[7-8]"),
+        (["001", "002"], "[001-002]"),
+        (["node٣"], "node٣"),  # a digit of another script is a letter to the batch system
+    ],
+)
+def test_hosts_read_as_one_writes_them(hosts: list[str], text: str) -> None:
+    assert fold_hosts(hosts) == text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import TestbedExists, TestbedMissing
+from hangprobe.errors import TestbedExists, TestbedFailed, TestbedMissing
 from hangprobe.testbed.cluster import Testbed
 from hangprobe.testbed.health import look
 from hangprobe.testbed.state import State, folder_of, read
@@ -57,6 +57,19 @@ def test_kill_9_of_its_owner_or_user_leaves_nothing(victim: str) -> None:
             wait_until(lambda: left_of(name, known) == [], f"nothing to be left, and there is {left_of(name, known)}")
         finally:
             user.kill()
+
+
+def test_kill_9_while_it_is_built_leaves_nothing() -> None:
+    before, name = outside(), own_name("early")
+    program = [sys.executable, str(Path(__file__).with_name("user.py")), name]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, env=environment) as user:
+        try:
+            wait_until(lambda: (folder_of(name) / "site.log").exists(), "the site to begin")
+        finally:
+            user.kill()
+    wait_until(lambda: not folder_of(name).exists(), "its folder to be removed")
+    assert outside() == before
 
 
 def test_one_that_was_killed_as_a_whole_makes_room_for_the_next() -> None:
@@ -120,6 +133,28 @@ def test_the_command_line_makes_one_that_stays(tmp_path: Path) -> None:
     assert "nothing of it is left" in ended.stdout
     assert left_of(name, known) == []
     assert command_line("down", "--name", name).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("ip", "ip failed (no links here)"),
+        ("sshd", "sshd of node01 ended (no links here)"),
+        ("ssh-keygen", "ssh-keygen failed (no links here)"),
+    ],
+)
+def test_what_goes_wrong_inside_is_said_and_nothing_is_left(
+    program: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / program).write_text("#!/bin/sh\necho no links here >&2; exit 3\n")
+    (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    before, name = outside(), own_name(f"broken-{program}")
+    with pytest.raises(TestbedFailed) as caught:
+        Testbed.up(1, name, shares=[tmp_path])
+    assert str(caught.value) == says
+    assert not folder_of(name).exists()
+    assert outside() == before
 
 
 def test_where_namespaces_are_forbidden_one_line_says_so() -> None:

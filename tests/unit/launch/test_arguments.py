@@ -108,12 +108,6 @@ def test_what_the_user_has_set_is_left_alone() -> None:
     assert line.unset({"I_MPI_FABRICS": "ofi"}) == {"I_MPI_PIN": "off"}
 
 
-def test_network_between_nodes_is_named_to_data_and_control() -> None:
-    assert "-iface eth0" in words("hydra", replace(SPREAD, network="eth0"))
-    text = words("openmpi", replace(SPREAD, network="eth0"))
-    assert "--mca btl_tcp_if_include eth0 --prtemca prte_if_include eth0" in text
-
-
 def test_pretended_nodes_need_no_ssh() -> None:
     pretended = replace(SPREAD, stand_in=Path("/tmp/here"))
     assert words("hydra", pretended).startswith("mpiexec -launcher fork -hosts node01,")

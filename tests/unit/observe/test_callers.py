@@ -126,6 +126,12 @@ def test_a_collect_knows_a_runtimes_helper(tree: ProcTree) -> None:
     assert seen(tree, PID, HELPER).is_runtime_helper
 
 
+def test_a_helper_that_polls_with_a_time_out_is_known_beside_a_main_thread_that_works(tree: ProcTree) -> None:
+    stacked(tree, at("libmpi.so.12", "libevent-2.1.so", "libc.so.6"), working(), in_epoll(timeout=119_000))  # PMIx
+    view = seen(tree, PID, HELPER)
+    assert (view.is_runtime_helper, view.is_timed) == (True, True)
+
+
 def test_a_main_thread_is_never_a_helper(tree: ProcTree) -> None:
     stacked(tree, at("libucs.so.0", "libc.so.6"), in_epoll(), working())
     assert not seen(tree, PID, PID).is_runtime_helper

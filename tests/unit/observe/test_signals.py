@@ -85,7 +85,7 @@ def test_libucs_catches_hup(tree: ProcTree) -> None:
     assert reason(PID, tree.scanned()) is None
 
 
-@pytest.mark.parametrize("name", ["libmpi.so.12.5.2", "libmpich.so.12", "libmpi_abi.so.0"])
+@pytest.mark.parametrize("name", ["libmpi.so.12.5.2", "libmpi.so", "libmpich.so.12", "libmpi_abi.so.0"])
 def test_mpich_catches_usr1(tree: ProcTree, name: str) -> None:
     tree.add(PID, caught=mask(USR1), maps=mapped(name))
     assert said(tree) is None
