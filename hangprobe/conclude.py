@@ -98,6 +98,7 @@ def conclude(
         start_methods={method.value: fold(ranks) for method, ranks in observed.methods.ranks_by_method().items()},
         watched=Watched(observed.policy.interval_s, observed.samples, len(observed.collects)),
         unreadable=_unreadable(observed),
+        size=next((rank.size for rank in ranks if rank.size is not None), None),
         program=program,
     )
 

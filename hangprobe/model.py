@@ -248,6 +248,8 @@ class Snapshot(Frozen, frozen=True):
     """The monotonic clock of the node when the threads had been read, to compare with `ThreadView.last_ran_s`."""
     alarms: bool | None = None
     """Whether alarm(2) timers are set on the node that were not when the job began; None if that cannot be read."""
+    alarms_at_s: tuple[float, ...] | None = None
+    """When those go off, in monotonic seconds of the node; None if that cannot be read."""
 
 
 class DoubleCollect(Frozen, frozen=True):

@@ -111,4 +111,6 @@ class Result(Frozen, frozen=True, kw_only=True):
     """How the ranks' child processes were started, as seen in the live tree: method -> ranks."""
     watched: Watched
     unreadable: tuple[Unreadable, ...] = ()
+    size: int | None = None
+    """How many ranks the job has, as its launcher told them; None if that is not known."""
     program: Program | None = None

@@ -7,6 +7,7 @@ seen that way.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -38,7 +39,10 @@ from hangprobe.observe.snapshot import double_collect
 from hangprobe.observe.trees import Tree
 from hangprobe.observe.world import Lasting, World
 from hangprobe.policy import Policy
-from hangprobe.record import Writer
+from hangprobe.record import Look, Writer
+
+Spare = Callable[[Look], Judgement]
+"""Returns the judgement of a look, with some hangs taken back."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,8 +55,8 @@ class Attachment(Diagnosis):
     record: Writer = field(default_factory=lambda: Writer(None))
     reader: Reader = field(default_factory=Reader)
     lasting: Lasting = field(default_factory=Lasting)
-    spare: Callable[[Judgement, tuple[RankView, ...]], Judgement] = field(default_factory=lambda: _unspared)
-    """Takes back what somebody outside of the tree may mean to end."""
+    spare: Spare = field(default_factory=lambda: _unspared)
+    """Takes back what somebody may still mean to end."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -123,7 +127,7 @@ class Attachment(Diagnosis):
         ranks = self._with_stdin(ranks)
         self._remember(ranks)
         found = self.judge(double, ranks, self.progress, self.policy.stall_after_s)
-        found = msgspec.structs.replace(found, judgement=self.spare(found.judgement, ranks))
+        found = msgspec.structs.replace(found, judgement=self.spare(found))
         has_changed = self.judgement is None or self.is_changed_by(found)
         if has_changed:
             found = self.explain(found, self._world(), self.policy, self.clock)
@@ -187,8 +191,8 @@ class Attachment(Diagnosis):
         return not isinstance(stat, Unreadable) and stat.start_time == process.start_time and not stat.has_ended
 
 
-def _unspared(judgement: Judgement, ranks: tuple[RankView, ...]) -> Judgement:
-    return judgement
+def _unspared(look: Look) -> Judgement:
+    return look.judgement
 
 
 def _part(double: DoubleCollect, members: Set[ProcessId], without: Set[int]) -> DoubleCollect:
@@ -209,17 +213,22 @@ def _part(double: DoubleCollect, members: Set[ProcessId], without: Set[int]) -> 
 def quiet_times(double: DoubleCollect, ranks: tuple[RankView, ...]) -> dict[int, Progress]:
     """Return for how long each rank tree has not run, by the ages of its threads' last runs; 0 where one is not known.
 
-    A process that the last collect did not see may have moved at any time.
+    A process that the last collect did not see may have moved at any time; one that has ended moves no more.
     """
     clock_s = double.second.clock_s
     quiet_s: dict[ProcessId, float] = {}
     for process in double.second.processes:
-        times = [thread.last_ran_s if thread.state == "S" else clock_s for thread in process.threads]
+        living = [thread for thread in process.threads if thread.state not in {"Z", "X"}]
+        if process.threads and not living:
+            quiet_s[process.id] = math.inf
+            continue
+        times = [thread.last_ran_s if thread.state == "S" else clock_s for thread in living]
         known = [time_s for time_s in times if time_s is not None]
         is_known = clock_s is not None and known and len(known) == len(times)
         quiet_s[process.id] = max(0.0, clock_s - max(known)) if is_known and clock_s is not None else 0.0
     found: dict[int, Progress] = {}
     for rank in ranks:
-        each = tuple(Quiet(member, quiet_s.get(member, 0.0)) for member in rank.members)
+        quiet = ((member, quiet_s.get(member, 0.0)) for member in rank.members)
+        each = tuple(Quiet(member, its_s) for member, its_s in quiet if its_s < math.inf)
         found[rank.rank] = Progress(rank.rank, min((quiet.quiet_s for quiet in each), default=0.0), each)
     return found

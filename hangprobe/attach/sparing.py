@@ -1,4 +1,4 @@
-"""A hang that somebody outside of the tree may mean to end is none: who is there, and are they in a knot themselves.
+"""A hang that somebody may mean to end is none: who is there outside of the tree, and who waits for a message within.
 
 Apart from the look at the tree, because it looks at the tree around it, and only where something is called hung.
 """
@@ -8,15 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from hangprobe.attach.attachment import Attachment
 from hangprobe.attach.elders import Elder, elders, has_lost_its_starter, is_started_by_launcher
-from hangprobe.model import Judgement, ProcessId, RankState, RankVerdict, RankView, Verdict
+from hangprobe.model import Judgement, ProcessId, RankState, RankVerdict, RankView, ThreadId, Verdict
 from hangprobe.observe.census import Census
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.trees import Forest, Tree, forest
 from hangprobe.observe.world import Lasting
 from hangprobe.policy import Policy
+from hangprobe.record import Look
 
 _ELDER = (
     "nothing that it waits for can wake it, but pid {pid} ({name}), {kin}, is in no knot and may mean to end it: "
@@ -26,6 +28,8 @@ _ORPHAN = (
     "nothing that it waits for can wake it, but whoever started it has ended or is a service manager, and somebody may "
     "know it and mean to end it: ask about pid {pid} itself"
 )
+
+_TOLD = "thread {0.tid} of pid {0.process.pid} waits for something else, and may end the wait when that comes"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,19 +47,28 @@ class Sparing:
     _around: dict[ProcessId, Attachment] = field(default_factory=dict)
     """The trees around it, by their roots."""
 
-    def __call__(self, judgement: Judgement, ranks: Sequence[RankView]) -> Judgement:
-        """Return the judgement in which no rank is hung that somebody outside of the tree may mean to end."""
-        if judgement.verdict is not Verdict.HANG:
-            return judgement
+    def __call__(self, look: Look) -> Judgement:
+        """Return the judgement of a look in which no rank is hung that somebody may still mean to end."""
+        if look.judgement.verdict is not Verdict.HANG:
+            return look.judgement
         census = Census(self.reader, self.host)
         census.scan()
-        among, tops = forest(census), {rank.rank: rank.top for rank in ranks}
+        among = forest(census)
+        views = {rank.rank: rank for rank in look.ranks}
 
         def spared(verdict: RankVerdict) -> RankVerdict:
-            why = self._who_may_end(among, tops[verdict.rank]) if verdict.hung else None
-            return verdict if why is None else verdict.but(state=RankState.BLOCKED, hung=False, spared=None, why=why)
+            if not verdict.hung:
+                return verdict
+            say = partial(verdict.but, hung=False, spared=None)
+            if (why := self._who_may_end(among, views[verdict.rank].top)) is not None:
+                return say(state=RankState.BLOCKED, why=why)
+            if (why := _who_may_be_told(look, views[verdict.rank], verdict)) is not None:
+                progress = look.progress.get(verdict.rank)
+                is_quiet = progress is not None and progress.quiet_s >= self.policy.stall_after_s
+                return say(state=RankState.STALLED if is_quiet else RankState.BLOCKED, why=why)
+            return verdict
 
-        return judgement.but(ranks=tuple(map(spared, judgement.ranks)))
+        return look.judgement.but(ranks=tuple(map(spared, look.judgement.ranks)))
 
     def _who_may_end(self, among: Forest, top: ProcessId) -> str | None:
         if among.census.process(top.pid) != top or is_started_by_launcher(among, top.pid):
@@ -93,3 +106,21 @@ class Sparing:
             clock=self.clock,
             sleep=self.sleep,
         )
+
+
+def _who_may_be_told(look: Look, rank: RankView, verdict: RankVerdict) -> str | None:
+    """Return which thread of the knot's own processes waits for something from elsewhere; None if none does.
+
+    Under the watchdog such a thread is in doubt until the knot has stood for the window. A service that was idle for an
+    hour before anybody looked may still get the message upon which it terminates its helper.
+    """
+    near, proven = {rank.main, *(thread.process for thread in verdict.culprits)}, look.judgement.proven
+    for process in look.double.second.processes:
+        for view in process.threads if process.id in near else ():
+            is_apart = view.id in proven or view.is_timed or view.is_runtime_helper or view.state != "S"
+            if is_apart or view.id == ThreadId(rank.main, rank.main.pid):
+                continue
+            wakers = view.wait.wakers if view.wait is not None else frozenset()
+            if view.live or any(waker.process not in near and waker not in proven for waker in wakers):
+                return _TOLD.format(view.id)
+    return None

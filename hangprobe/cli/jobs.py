@@ -156,4 +156,6 @@ def is_expected(result: Result, job: Job, start: Start) -> bool:
         return True
     hung = fold(rank for finding in held if finding.mechanism == expected.mechanism for rank in unfold(finding.ranks))
     locks = {finding.detail.get("lock") for finding in held if finding.mechanism == expected.mechanism}
-    return hung == expected.ranks(start.ranks, start.ranks_per_node) and (expected.lock is None or locks == {expected.lock})
+    return hung == expected.ranks(start.ranks, start.ranks_per_node) and (
+        expected.lock is None or locks == {expected.lock}
+    )

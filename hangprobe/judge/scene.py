@@ -72,10 +72,16 @@ class Scene:
         return may_act(tree, members, closed_s, self.clock_s, self.sightings, self.stall_after_s, self.busy)
 
     def may_be_alarmed(self, closed_s: float | None) -> bool:
-        """Tell whether an alarm(2), of whomever, may end the knot; one that has stood for the window is past that."""
-        if not self.double.second.alarms:
+        """Tell whether an alarm(2), of whomever, may end the knot within the window; what comes later is not awaited."""
+        second = self.double.second
+        if not second.alarms:
             return False
-        return closed_s is None or self.clock_s is None or self.clock_s - closed_s < self.stall_after_s
+        if closed_s is None or self.clock_s is None:
+            return True
+        until_s = closed_s + self.stall_after_s
+        if self.clock_s >= until_s:
+            return False
+        return second.alarms_at_s is None or any(at_s <= until_s for at_s in second.alarms_at_s)
 
     def unread(self, ranks: Iterable[RankView]) -> ProcessId | None:
         """Return a process of the trees whose threads could not be read: one of them may be such a sleeper."""

@@ -22,7 +22,7 @@ from hangprobe.model import (
     Wait,
     WaitKind,
 )
-from hangprobe.observe.alarms import real_timers
+from hangprobe.observe.alarms import expiries
 from hangprobe.observe.callers import is_runtime_helper
 from hangprobe.observe.doubt import doubt, say
 from hangprobe.observe.holders import Holders
@@ -78,14 +78,18 @@ def collect(
     clock_s = clocks.monotonic() if is_second else None
     world.foresee_maps(glimpse.process.pid for glimpse in glimpses if glimpse.is_suspect)
     present = tuple(_process(holders, glimpse, unreadable) for glimpse in glimpses)
-    alarms = _has_new_alarms(world) if is_second else None
-    return Snapshot(world.host, began_s, clock(), present, tuple(dict.fromkeys(unreadable)), clock_s, alarms)
+    alarms = _new_alarms(world) if is_second else None
+    has_alarms = None if alarms is None else bool(alarms)
+    unread = tuple(dict.fromkeys(unreadable))
+    return Snapshot(world.host, began_s, clock(), present, unread, clock_s, has_alarms, alarms)
 
 
-def _has_new_alarms(world: World) -> bool | None:
-    """Tell whether alarms are set that were not when the job began."""
-    before, now = world.scope.alarms if world.scope is not None else None, real_timers(world.reader)
-    return None if before is None or now is None else bool(now - before)
+def _new_alarms(world: World) -> tuple[float, ...] | None:
+    """Return when the alarms go off that were not set when the job began."""
+    before, now = world.scope.alarms if world.scope is not None else None, expiries(world.reader)
+    if before is None or now is None:
+        return None
+    return tuple(sorted(at_s for timer, at_s in now.items() if timer not in before))
 
 
 def _with_descendants(world: World, targets: Iterable[ProcessId]) -> list[int]:

@@ -118,6 +118,8 @@ def _folded(lead: str, text: str) -> list[str]:
 
 def _size(result: Result) -> str:
     count = len(result.ranks)
+    if result.size is not None and result.size > count:
+        return f"{count} of {result.size} ranks by {result.launcher}"
     where = f" by {result.launcher}" if result.launcher.value != "none" else ""
     return f"{count} rank{'s' if count != 1 else ''}{where}"
 

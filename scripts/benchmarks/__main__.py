@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.benchmarks import accuracy, cost, latency, lookalikes, nodes, soak
+from scripts.benchmarks import accuracy, cost, latency, lookalikes, nodes, soak, sweep
 
 BENCHMARKS = {
     "accuracy": accuracy,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "lookalikes": lookalikes,
     "nodes": nodes,
     "soak": soak,
+    "sweep": sweep,
 }
 
 

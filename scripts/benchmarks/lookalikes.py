@@ -1,8 +1,8 @@
 """`scripts/bench lookalikes`: healthy programs that look hung, each of which fooled a prototype or could fool one.
 
-Every case runs in two modes. Under the watchdog (`--by watch`): a double collect at every sample, and as in production;
-in both it would be ended at once. Unwatched (`--by attach`): attached to in every way, again and again, with and without
-patience. A run passes if it was never called hung, not even for a moment, ended by itself with status 0, and was looked
+Every case runs in several modes. Under the watchdog (`--by watch`): a double collect at every sample, and as in production;
+in both it would be ended at once. Unwatched (`--by attach`): attached to in every way, again and again, with and
+without patience, and as if it had been idle for longer than the window. A run passes if it was never called hung, not even for a moment, ended by itself with status 0, and was looked
 at often enough while it really was in the state that it claims. What cannot exist on this machine is reported as that.
 """
 
@@ -250,7 +250,7 @@ def page(rows: list[Row], by: str) -> str:
     option, looks = ("", "double collects") if by == "watch" else (" --by attach", "looks")
     lines = [
         f"| case | {' | '.join(modes)} | cannot exist here | fewest {looks} inside | seconds inside |",
-        "|---|---|---|---|---|---|",
+        "|---" * (len(modes) + 4) + "|",
     ]
     for name in dict.fromkeys(case.name for case in CASES):
         mine = [row for row in rows if row["case"] == name]
@@ -286,4 +286,4 @@ def _line(name: str, rows: list[Row], modes: Modes) -> str:
     seconds = [row["look_alike_s"] for row in closest if row.get("look_alike_s") is not None]
     reasons = "; ".join(sorted({row["cannot"] for row in rows if row["cannot"]}))
     few, short = (str(min(values)) if values else "" for values in (inside, seconds))
-    return f"| {name} | {shares[0]} | {shares[1]} | {reasons} | {few} | {short} |"
+    return f"| {name} | {' | '.join(shares)} | {reasons} | {few} | {short} |"

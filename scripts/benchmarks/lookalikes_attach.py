@@ -38,15 +38,22 @@ START = 'echo $$ >"$0/starting" && mv "$0/starting" "$0/pid" && "$@"; echo $? >"
 
 
 class Patience(StrEnum):
-    """How long each look waits for sleepers to come back; the values stand in the table of runs."""
+    """How the looks are taken; the values stand in the table of runs."""
 
     NONE = "attach"
     SOME = "attach, patience 3"
+    AGED = "attach, window 1"
+    """As if the program had been idle for longer than the window before anybody looked."""
 
     @property
     def seconds(self) -> float:
         """What --patience would say."""
-        return 0.0 if self is Patience.NONE else 3.0
+        return 3.0 if self is Patience.SOME else 0.0
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of these looks."""
+        return Policy(stall_after_s=1.0, has_stacks=False) if self is Patience.AGED else Policy(has_stacks=False)
 
 
 @dataclass(slots=True)
@@ -122,7 +129,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         pid = start(case, place)
-        attacher = Attacher(pid, Policy(has_stacks=False), Patience(patience).seconds)
+        attacher = Attacher(pid, Patience(patience).policy, Patience(patience).seconds)
         until_s = time.monotonic() + LIMIT_S
         for way, make in attacher.ways():
             if (place.folder / "status").exists() or time.monotonic() > until_s:

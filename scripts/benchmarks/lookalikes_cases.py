@@ -32,6 +32,11 @@ LINES = "for line in 1 2 3 4 5; do echo $line; sleep 1; done"
 BEHIND_SHELL = (
     '"$MPIEXEC" -n 2 sh -c \'"$@" park & helper=$!; "$@"; status=$?; kill $helper; wait $helper; exit $status\' sh "$@"'
 )
+IN_TERMINAL = (
+    'command -v script >/dev/null || { echo "no script(1)" >&2; exit 77; }; '
+    'COMMAND="$(printf "\'%s\' " "$@")"; script -qec "exec $COMMAND" /dev/null'
+)
+JOB_IN_RANK = '"$MPIEXEC" -n 1 sh -c \'"$MPIEXEC" -n 2 "$@"\' sh "$@"'
 UNSHARE = "unshare --user --map-root-user --pid --fork --kill-child --mount-proc"
 NAMESPACE = f'{UNSHARE} true || exit 77; {UNSHARE} "$@"'
 
@@ -181,6 +186,24 @@ CASES = (
     Case("long-checkpoint", "long_checkpoint.py", WAIT),
     Case("spinning-barrier", "spinning_barrier.c", WAIT),
     Case("slow-rank", "slow_rank.py", WAIT, script=TWO_RANKS),
+    # what only `attach` can be asked about: helpers whose worker is in no tree with them, wakers that are strangers
+    *(
+        Case(f"helper-{how}", "attached_helper.py", FUTEX, (how,))
+        for how in ("session", "orphan", "orphan-program", "group", "starter", "launcher", "other-user")
+    ),
+    Case("helper-with-rank-number", "attached_helper.py", FUTEX, ("launcher",), script='PMI_RANK=0 exec "$@"'),
+    Case("helper-in-terminal", "attached_helper.py", FUTEX, ("session",), script=IN_TERMINAL),
+    Case("helper-of-job-control", "job_control.sh", FUTEX, (sys.executable,), script=IN_TERMINAL),
+    Case("helpers-of-two-jobs", "parked_in_rank.py", FUTEX, script=f"{TWO_RANKS} & {TWO_RANKS}; wait", seconds=8.0),
+    Case("helper-of-job-in-rank", "parked_in_rank.py", FUTEX, script=JOB_IN_RANK, seconds=8.0),
+    Case("stranger-writes", "woken_by_stranger.py", PIPE_READ, ("pipe",)),
+    Case("stranger-of-other-user", "woken_by_stranger.py", PIPE_READ, ("other-user",)),
+    Case("stranger-opens-fifo", "woken_by_stranger.py", PIPE_READ, ("fifo",)),
+    Case("stranger-has-flock", "woken_by_stranger.py", LOCK, ("flock",)),
+    Case("stranger-has-record-lock", "woken_by_stranger.py", LOCK, ("record",)),
+    Case("stranger-posts", "woken_by_stranger.py", FUTEX, ("futex",)),
+    Case("stranger-types", "woken_by_stranger.py", "n_tty|wait_woken|tty", ("terminal",)),
+    Case("stranger-continues", "woken_by_stranger.py", WAIT, ("stopped",)),
 )
 
 

@@ -75,7 +75,7 @@ def full_look() -> Look:
     process = ProcessView(who.process, 1, "python", True, (seen,), "catches TERM", ("libmpi.so.12",))
     unread = (Unreadable("maps", "late", Barrier.PERMISSION),)
     first = Snapshot("node01", 1.0, 2.0, (process,), unread, 103.0, False)
-    double = DoubleCollect(first, first.but(began_s=3.0, ended_s=4.0, alarms=True))
+    double = DoubleCollect(first, first.but(began_s=3.0, ended_s=4.0, alarms=True, alarms_at_s=(130.0,)))
     stdin = Stdin("pipe:[9]", (who.process,), "Hydra feeds rank 0 only", "login:45813")
     view = RankView(1, Launcher.INTEL, who.process, who.process, (who.process,), stdin, 4)
     progress = {1: Progress(1, 61.0, (Quiet(who.process, 62.0),))}

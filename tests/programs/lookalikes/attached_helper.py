@@ -5,9 +5,9 @@ How the helper is started, by the first argument:
 - orphan: forked twice, in a session of its own; its parent is init, and the worker knows its pid;
 - orphan-program: the same, and then exec'd: nothing but the worker's memory tells that they belong together;
 - group: forked twice, but left in the group of the worker;
-- carried: below a process named `sshd`, as every process may call itself;
-- launched: below a process named `mpiexec` that gives it no rank, with a rank number merely inherited;
-- socket: its standard input is a socket that a daemon holds, and it waits for a lock.
+- starter: below a process that calls itself `sshd`, as every process may;
+- launcher: below one that calls itself `mpiexec` and makes nobody a rank;
+- other-user: the helper has become another user (root alone can start that).
 
 Looks hung, asked about by its own pid: it waits for a lock that nobody releases, and catches no signal.
 """
@@ -22,6 +22,8 @@ import time
 
 SECONDS = float(os.environ.get("HANGPROBE_LOOK_ALIKE_S", "4.2"))
 PR_SET_NAME = 15  # linux/prctl.h
+CANNOT_EXIST = 77
+NOBODY = 65534
 
 
 def mark(word: str) -> None:
@@ -57,13 +59,12 @@ def fork(tell: int, is_session: bool, is_program: bool) -> None:
     park(tell)
 
 
-def below(name: str, tell: int, environment: dict[str, str]) -> int:
-    """Start a helper below a child that calls itself `name`, and return that child's pid."""
-    pid = os.fork()
-    if pid:
-        return pid
+def below(name: str, tell: int) -> None:
+    """Start a helper below a child that calls itself `name`."""
+    if os.fork():
+        return
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
-    helper = subprocess.Popen(program(tell), pass_fds=(tell,), env={**os.environ, **environment})
+    helper = subprocess.Popen(program(tell), pass_fds=(tell,))
     os.close(tell)
     while True:
         time.sleep(0.05)
@@ -76,18 +77,21 @@ def start(how: str, tell: int) -> None:
         subprocess.Popen(program(tell), pass_fds=(tell,), start_new_session=True)
     elif how in {"orphan", "orphan-program", "group"}:
         fork(tell, is_session=how != "group", is_program=how == "orphan-program")
-    elif how == "carried":
-        below("sshd", tell, {})
-    elif how == "launched":
-        below("mpiexec", tell, {})
-    elif how == "socket":
-        ours, _theirs = __import__("socket").socketpair()
-        subprocess.Popen(program(tell), pass_fds=(tell,), stdin=ours)
+    elif how in {"starter", "launcher"}:
+        below("sshd" if how == "starter" else "mpiexec", tell)
+    elif os.fork() == 0:  # other-user
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        park(tell)
 
 
 def main() -> int:
     if sys.argv[1] == "park":
         park(int(sys.argv[2]))
+    if sys.argv[1] == "other-user" and os.geteuid() != 0:
+        print("only root can start a helper that is another user", file=sys.stderr)
+        return CANNOT_EXIST
     hear, tell = os.pipe()
     start(sys.argv[1], tell)
     os.close(tell)

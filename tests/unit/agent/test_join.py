@@ -56,7 +56,9 @@ def test_one_hung_node_makes_the_job_a_hang() -> None:
 
 
 def test_a_hung_rank_is_found_among_processes_of_the_same_pids_on_other_nodes() -> None:
-    job = only(node("node01", working("node01", 0)), node("node02", hung("node02", 1)), node("node03", hung("node03", 2)))
+    job = only(
+        node("node01", working("node01", 0)), node("node02", hung("node02", 1)), node("node03", hung("node03", 2))
+    )
     (finding,) = job.findings
     assert finding.ranks == "1-2"
     assert {each.host for each in finding.processes} == {"node02", "node03"}

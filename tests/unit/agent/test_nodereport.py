@@ -60,7 +60,9 @@ def test_of_two_reports_the_last_counts() -> None:
     assert unpack(pack(node("node01", working("node01", 0))) + LINE) == REPORT
 
 
-@pytest.mark.parametrize("output", [b"", b"\n", b"bash: python3: command not found\n", MARK.strip(), b"hangprobe-report/2 x"])
+@pytest.mark.parametrize(
+    "output", [b"", b"\n", b"bash: python3: command not found\n", MARK.strip(), b"hangprobe-report/2 x"]
+)
 def test_an_answer_without_a_report_is_none(output: bytes) -> None:
     assert why(output) == "its answer has no report"
 
@@ -83,7 +85,11 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
         assert isinstance(unpack(output), str)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda it: st.lists(it) | st.dictionaries(st.text(), it)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda it: st.lists(it) | st.dictionaries(st.text(), it)
+    )
+)
 def test_a_report_of_another_version_is_told(content: object) -> None:
     assert "damaged or of another version" in why(carried(msgspec.json.encode(content)))
 

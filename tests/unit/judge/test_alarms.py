@@ -6,18 +6,29 @@ import pytest
 
 from hangprobe.model import DoubleCollect, RankState, RankVerdict
 
-from .builders import WINDOW_S, but, judged, stuck_child, twice, waiting_main
+from .builders import BLOCKED_AT_S, WINDOW_S, but, judged, stuck_child, twice, waiting_main
 
 
-def with_alarms(alarms: bool | None) -> RankVerdict:
+def with_alarms(alarms: bool | None, at_s: tuple[float, ...] | None = (BLOCKED_AT_S + 10.0,)) -> RankVerdict:
     double = twice(waiting_main(), stuck_child())
-    return judged(DoubleCollect(double.first, but(double.second, alarms=alarms))).ranks[0]
+    return judged(DoubleCollect(double.first, but(double.second, alarms=alarms, alarms_at_s=at_s))).ranks[0]
 
 
 def test_an_alarm_that_was_set_since_the_job_began_may_end_the_wait() -> None:
     found = with_alarms(True)
     assert (found.state, found.hung) == (RankState.BLOCKED, False)
     assert "alarm" in found.why
+
+
+@pytest.mark.parametrize("at_s", [None, (BLOCKED_AT_S + WINDOW_S,), (BLOCKED_AT_S + 2 * WINDOW_S, BLOCKED_AT_S + 5.0)])
+def test_one_that_goes_off_within_the_window_counts_and_so_does_one_of_which_that_is_not_known(
+    at_s: tuple[float, ...] | None,
+) -> None:
+    assert with_alarms(True, at_s).state is RankState.BLOCKED
+
+
+def test_one_that_goes_off_after_the_window_is_not_awaited_as_it_would_not_be_then() -> None:
+    assert with_alarms(True, (BLOCKED_AT_S + WINDOW_S + 0.1,)).state is RankState.PROVEN
 
 
 @pytest.mark.parametrize("alarms", [False, None])

@@ -73,7 +73,10 @@ def test_no_word_of_a_line_makes_the_parser_raise(words: list[str]) -> None:
     list(parse_tcp(table(" ".join(words))))
 
 
-@pytest.mark.parametrize("damaged", ["", "0: 0:1 -1:1 0A 0 0 0 0 0 7", "   0: 0100007F:B2F5", LISTENS.replace(" 0A ", " -- "), "x" * 200, "\0"])
+@pytest.mark.parametrize(
+    "damaged",
+    ["", "0: 0:1 -1:1 0A 0 0 0 0 0 7", "   0: 0100007F:B2F5", LISTENS.replace(" 0A ", " -- "), "x" * 200, "\0"],
+)
 def test_a_line_that_does_not_read_is_left_out_and_the_others_are_kept(damaged: str) -> None:
     assert [each.inode for each in parse_tcp(table(LISTENS, damaged, CONNECTED))] == ["7001", "7002"]
 

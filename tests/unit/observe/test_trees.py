@@ -281,6 +281,26 @@ def test_the_ranks_of_others_are_no_jobs_of_mine() -> None:
     assert node.trees() == []
 
 
+@pytest.mark.xfail(strict=True, reason="the highest launcher is taken for the root: both jobs get all ranks of both")
+@pytest.mark.parametrize("starter", ["parallel", "slurmstepd"])
+def test_two_jobs_below_one_launcher_of_other_commands_are_looked_at_apart(starter: str) -> None:
+    node = Node()
+    node.add(10, INIT, starter)
+    node.hydra(20, 10, 45813)
+    node.hydra(30, 10, 45999)
+    jobs = [(job, roots) for job, roots in node.trees() if job is not None]
+    assert jobs == [("mpiexec at login:45813", [20]), ("mpiexec at login:45999", [30])]
+
+
+@pytest.mark.xfail(strict=True, reason="Slurm gives a batch script SLURM_PROCID=0: it is taken for a rank and a job")
+def test_a_batch_script_of_slurm_is_no_rank() -> None:
+    node = Node()
+    node.add(10, INIT, "slurmstepd", is_mine=False)
+    node.add(11, 10, "slurm_script", SLURM_PROCID="0", SLURM_JOB_ID="7")
+    node.hydra(20, 11, 45813)
+    assert [job for job, _ in node.trees() if job is not None] == ["mpiexec at login:45813"]
+
+
 # what is asked for
 
 
