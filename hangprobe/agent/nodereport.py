@@ -76,7 +76,7 @@ def unpack(output: bytes) -> NodeReport | str:
         return "its answer has no report"
     pieces = {int(line[2]): line[4] for line in lines}
     count = int(lines[-1][3])
-    if pieces.keys() != set(range(1, count + 1)):
+    if len(pieces) != count or pieces.keys() != set(range(1, count + 1)):
         return "its report is cut"
     try:
         unpacker = zlib.decompressobj()

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
-import msgspec
-
 from hangprobe.diagnosis import HUNG, Diagnosis
 from hangprobe.model import (
     Barrier,
@@ -28,7 +26,7 @@ from hangprobe.model import (
     Snapshot,
     Unreadable,
 )
-from hangprobe.observe.alarms import real_timers
+from hangprobe.observe.alarms import expiries, real_timers
 from hangprobe.observe.census import Census, Scope
 from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
@@ -84,7 +82,7 @@ class Attachment(Diagnosis):
 
     @property
     def is_settled(self) -> bool:
-        """Whether a further look could say no more: no sleeper is left that may still end a knot, and /proc held still."""
+        """Whether a further look would say no more: no sleeper may still end a knot, and /proc held still."""
         judged = self.judgement.ranks if self.judgement is not None else ()
         return not any(rank.pending or rank.barrier is Barrier.UNSETTLED for rank in judged)
 
@@ -119,7 +117,7 @@ class Attachment(Diagnosis):
         members = self.members() if shared is None else [m for rank in self._seen() for m in rank.members]
         if shared is None:
             shared = double_collect(self._world, members, self.policy.collect_gap_s, self.clock, self.sleep)
-        double = _part(shared, set(members), self.tree.without)
+        double = self._with_alarms(_part(shared, set(members), self.tree.without))
         self.samples += 1
         self.collects.append(double.first.ended_s)
         ranks = with_newcomers(self._seen(), double)
@@ -127,7 +125,8 @@ class Attachment(Diagnosis):
         ranks = self._with_stdin(ranks)
         self._remember(ranks)
         found = self.judge(double, ranks, self.progress, self.policy.stall_after_s)
-        found = msgspec.structs.replace(found, judgement=self.spare(found))
+        judgement = self.spare(found)
+        found = Look(judgement.at_s, double, ranks, found.progress, found.suspects, judgement, (), found.sightings)
         has_changed = self.judgement is None or self.is_changed_by(found)
         if has_changed:
             found = self.explain(found, self._world(), self.policy, self.clock)
@@ -136,6 +135,13 @@ class Attachment(Diagnosis):
         self.accept(found)
         self.name_victims(self.reader, self._seen(), self.policy)
         return has_changed
+
+    def _with_alarms(self, double: DoubleCollect) -> DoubleCollect:
+        """Return a double collect that knows of alarms: whose they are, and since when, a shared one could not tell."""
+        if double.second.alarms is not None or (set_now := expiries(self.reader)) is None:
+            return double
+        at_s = tuple(set_now.values())
+        return DoubleCollect(double.first, double.second.but(alarms=bool(at_s), alarms_at_s=at_s))
 
     def _seen(self) -> tuple[RankView, ...]:
         return tuple(rank for rank in self.ranks if rank.rank in self._running)

@@ -6,7 +6,7 @@ Apart from the look at the tree, because it looks at the tree around it, and onl
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -91,8 +91,10 @@ class Sparing:
         assert judgement is not None
         assert double is not None
         views = {view.id: {thread.id for thread in view.threads} for view in double.second.processes}
+        shells = _shells(around.ranks, {view.id.pid: view.parent for view in double.second.processes})
         for elder in found:
-            if not views.get(elder.process) or not judgement.proven >= views[elder.process]:
+            is_knotted = views.get(elder.process) and judgement.proven >= views[elder.process]
+            if not is_knotted and elder.process.pid not in shells:
                 return elder
         return None if judgement.verdict is Verdict.HANG else farthest
 
@@ -106,6 +108,18 @@ class Sparing:
             clock=self.clock,
             sleep=self.sleep,
         )
+
+
+def _shells(ranks: Sequence[RankView], parents: Mapping[int, int | None]) -> set[int]:
+    """Return the shells behind which programs run: each waits for its only child, and ends it on a signal alone."""
+    found: set[int] = set()
+    for rank in ranks:
+        at: int | None = rank.main.pid
+        while at is not None and at != rank.top.pid:
+            at = parents.get(at)
+            if at is not None:
+                found.add(at)
+    return found
 
 
 def _who_may_be_told(look: Look, rank: RankView, verdict: RankVerdict) -> str | None:

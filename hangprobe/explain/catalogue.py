@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hangprobe.model import Assumption
+from hangprobe.model import Assumption, Barrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +184,11 @@ ASSUMPTIONS = {
     Assumption.A2: "A2: a thread in which the MPI runtime waits for its network does not use the application's pipes, "
     "files and locks",
 }
+BARRIERS = {
+    Barrier.PERMISSION: "root may read it; of one's own processes, kernel.yama.ptrace_scope=0 lets everybody, unless "
+    "they are not dumpable (setuid programs)",
+    Barrier.HIDEPID: "root sees it, and so does everybody where /proc is mounted with hidepid=0",
+    Barrier.NAMESPACE: "from the node's own PID namespace (outside of a container) it is to be seen",
+    Barrier.UNSETTLED: "another look may tell",
+}
+"""What would change that something could not be read: hidepid in proc(5), Documentation/admin-guide/LSM/Yama.rst."""

@@ -72,7 +72,7 @@ class Scene:
         return may_act(tree, members, closed_s, self.clock_s, self.sightings, self.stall_after_s, self.busy)
 
     def may_be_alarmed(self, closed_s: float | None) -> bool:
-        """Tell whether an alarm(2), of whomever, may end the knot within the window; what comes later is not awaited."""
+        """Tell whether an alarm(2) may end the knot within the window; what goes off later is not awaited."""
         second = self.double.second
         if not second.alarms:
             return False

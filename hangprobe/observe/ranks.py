@@ -62,6 +62,8 @@ def marker(environment: Mapping[str, str], own: Mapping[str, str]) -> Marker | N
     """Return the rank that an environment names; None if it names none, or the one in which hangprobe itself runs."""
     for variable, launcher in RANK_VARIABLES:
         value = environment.get(variable, "")
+        if launcher is Launcher.SRUN and "SLURM_STEP_ID" not in environment:
+            continue  # sbatch's own script has SLURM_PROCID=0 as well (Slurm 22.05), and is no rank
         if RANK_NUMBER.fullmatch(value) and own.get(variable) != value:
             return Marker(int(value), _refine(launcher, environment), _size(environment))
     return None

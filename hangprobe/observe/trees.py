@@ -75,15 +75,16 @@ class Forest:
 
     def _job_trees(self, pids: Iterable[int], above: int | None = None) -> Iterator[Tree]:
         """Yield the jobs of the ranks among some processes; below `above`, if that is given."""
-        roots: dict[str, dict[int, None]] = {}
+        launchers: dict[str, list[list[int]]] = {}
         for pid in pids:
             if self._is_wanted(pid) and self._has_marker(pid):
-                root = self._launcher_above(pid, above)
-                if root is None:
-                    root = pid if not self._has_marked_ancestor(pid) else None
-                if root is not None:
-                    roots.setdefault(self._job(pid, root), {})[root] = None
-        for job, tops in roots.items():
+                chain = self._launchers_above(pid, above) or ([] if self._has_marked_ancestor(pid) else [pid])
+                if chain:
+                    launchers.setdefault(self._job(pid, chain[0]), []).append(chain)
+        for job, chains in launchers.items():
+            others = {pid for name, some in launchers.items() if name != job for chain in some for pid in chain}
+            # of a launcher that has several jobs below it, such as GNU parallel, no one job is the whole
+            tops = dict.fromkeys(next((pid for pid in chain if pid not in others), chain[-1]) for chain in chains)
             kept = [pid for pid in tops if not tops.keys() & set(self.census.ancestors(pid))]
             known = [process for pid in kept if (process := self.census.process(pid)) is not None]
             yield Tree(tuple(known), job)
@@ -96,15 +97,14 @@ class Forest:
     def _has_marked_ancestor(self, pid: int) -> bool:
         return any(self._is_wanted(each) and self._has_marker(each) for each in self.census.ancestors(pid))
 
-    def _launcher_above(self, pid: int, above: int | None) -> int | None:
-        """Return the highest launcher above a rank that may be looked at."""
+    def _launchers_above(self, pid: int, above: int | None) -> list[int]:
+        """Return the launchers above a rank that may be looked at, the highest first."""
         ancestors = self.census.ancestors(pid)
         if above is not None and above in ancestors:
             ancestors = ancestors[: ancestors.index(above) + 1]
         stats = self.census.stats
         launchers = [each for each in ancestors if each in stats and stats[each].comm in LAUNCHERS]
-        own = [each for each in launchers if self._is_wanted(each)]
-        return own[-1] if own else None
+        return [each for each in reversed(launchers) if self._is_wanted(each)]
 
     def _job(self, pid: int, root: int) -> str:
         """Return a name for the job of a rank: two that cannot be told apart are those below two launchers."""

@@ -7,7 +7,7 @@ import shlex
 
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
 from hangprobe.ranksets import fold
-from hangprobe.report.text import finding_title, headline, reasons, since, start_methods
+from hangprobe.report.text import finding_title, headline, reasons, since, start_methods, would_help
 from hangprobe.result import Finding, RankResult, Result
 
 
@@ -20,6 +20,7 @@ def page(result: Result) -> str:
     if result.unreadable:
         parts.append("## Not readable")
         parts.append("\n".join(f"- {_escape(each.what)}: {_escape(each.why)}" for each in result.unreadable))
+        parts += [f"What would change that: {_escape(each)}." for each in would_help(result)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from hangprobe.explain.catalogue import BARRIERS
 from hangprobe.ranksets import fold, fold_hosts, spoken
 from hangprobe.result import Finding, RankResult, Result
 
@@ -39,7 +40,14 @@ def lines(result: Result) -> list[str]:
         text += ["", f"children seen in the live tree: {start_methods(result)}"]
     if result.unreadable:
         text += ["", "not readable:", *(f"  {each.what}: {each.why}" for each in result.unreadable)]
+        text += [line for each in would_help(result) for line in _folded("  what would change that: ", each)]
     return text
+
+
+def would_help(result: Result) -> list[str]:
+    """Return what would let hangprobe read what it could not, a sentence each."""
+    barriers = dict.fromkeys(each.barrier for each in result.unreadable if each.barrier is not None)
+    return [BARRIERS[barrier] for barrier in barriers]
 
 
 def start_methods(result: Result) -> str:

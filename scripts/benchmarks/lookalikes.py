@@ -1,9 +1,10 @@
 """`scripts/bench lookalikes`: healthy programs that look hung, each of which fooled a prototype or could fool one.
 
-Every case runs in several modes. Under the watchdog (`--by watch`): a double collect at every sample, and as in production;
-in both it would be ended at once. Unwatched (`--by attach`): attached to in every way, again and again, with and
-without patience, and as if it had been idle for longer than the window. A run passes if it was never called hung, not even for a moment, ended by itself with status 0, and was looked
-at often enough while it really was in the state that it claims. What cannot exist on this machine is reported as that.
+Every case runs in several modes. Under the watchdog (`--by watch`): a double collect at every sample, and as in
+production; in both it would be ended at once. Unwatched (`--by attach`): attached to in every way, again and again,
+with and without patience, and as if it had been idle for longer than the window. A run passes if it was never called
+hung, not even for a moment, ended by itself with status 0, and was looked at often enough while it really was in the
+state that it claims. What cannot exist on this machine is reported as that.
 """
 
 from __future__ import annotations

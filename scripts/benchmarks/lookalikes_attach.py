@@ -61,6 +61,7 @@ class Attacher:
     """Looks at one tree in every way there is, and keeps what was called hung."""
 
     pid: int
+    folder: Path
     policy: Policy
     patience_s: float
     alarms: list[str] = field(default_factory=list)
@@ -75,7 +76,7 @@ class Attacher:
         while True:
             yield "anew", lambda: self._looked(Sweep(Wanted((self.pid,)), self.policy))
             yield "kept", lambda: self._looked(kept)
-            yield "each process", lambda: self._looked(Sweep(Wanted((self.pid, *self._below())), self.policy))
+            yield "each process", lambda: self._looked(Sweep(Wanted(tuple(sorted(marked(self.folder)))), self.policy))
             yield "everything", lambda: self._looked(Sweep(Wanted(), self.policy))
 
     def look(self, way: str, make: Callable[[], Sweep]) -> None:
@@ -88,7 +89,7 @@ class Attacher:
             return
         results = list(sweep.results())
         members = {member.pid for each in sweep.attachments.values() for rank in each.ranks for member in rank.members}
-        own = {self.pid, *self._below()} & members
+        own = marked(self.folder) & members
         for result in results:
             if result.ranks and (result.ranks[0].pid in own or not sweep.wanted.is_everything):
                 self._note(way, result)
@@ -101,11 +102,6 @@ class Attacher:
         else:
             sweep.look()
         return sweep
-
-    def _below(self) -> list[int]:
-        census = Census(Reader(), "")
-        census.scan()
-        return [pid for pid in census.descendants(self.pid) if not census.stats[pid].has_ended]
 
     def _note(self, way: str, result: Result) -> None:
         seen = self.verdicts.setdefault(way, {})
@@ -129,7 +125,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         pid = start(case, place)
-        attacher = Attacher(pid, Patience(patience).policy, Patience(patience).seconds)
+        attacher = Attacher(pid, place.folder, Patience(patience).policy, Patience(patience).seconds)
         until_s = time.monotonic() + LIMIT_S
         for way, make in attacher.ways():
             if (place.folder / "status").exists() or time.monotonic() > until_s:
@@ -162,17 +158,24 @@ def start(case: Case, place: Place) -> int:
     return int(path.read_text())
 
 
+def marked(folder: Path) -> set[int]:
+    """Return the processes of the program, wherever they have gone: it has the folder of its marks as a variable."""
+    mark, found = f"HANGPROBE_MARKS={folder}".encode(), set()
+    census = Census(Reader(), "")
+    census.scan()
+    for pid in census.stats.keys() - {1, os.getpid(), *census.ancestors(os.getpid())}:
+        with suppress(OSError):
+            if not census.stats[pid].has_ended and mark in Path(f"/proc/{pid}/environ").read_bytes():
+                found.add(pid)
+    return found
+
+
 def end(folder: Path) -> None:
-    """End whatever still runs of the program: it has the folder of its marks in its environment."""
-    mark, left = f"HANGPROBE_MARKS={folder}".encode(), True
-    while left:
-        left = False
-        for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
+    """End whatever still runs of the program."""
+    while left := marked(folder):
+        for pid in left:
             with suppress(OSError):
-                if pid not in {1, os.getpid(), os.getppid()} and mark in Path(f"/proc/{pid}/environ").read_bytes():
-                    is_zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-                    left = left or not is_zombie
-                    os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
 
 

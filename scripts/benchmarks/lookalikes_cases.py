@@ -36,7 +36,7 @@ IN_TERMINAL = (
     'command -v script >/dev/null || { echo "no script(1)" >&2; exit 77; }; '
     'COMMAND="$(printf "\'%s\' " "$@")"; script -qec "exec $COMMAND" /dev/null'
 )
-JOB_IN_RANK = '"$MPIEXEC" -n 1 sh -c \'"$MPIEXEC" -n 2 "$@"\' sh "$@"'
+JOB_IN_RANK = 'export MPIEXEC; "$MPIEXEC" -n 1 sh -c \'"$MPIEXEC" -n 2 "$@"\' sh "$@"'
 UNSHARE = "unshare --user --map-root-user --pid --fork --kill-child --mount-proc"
 NAMESPACE = f'{UNSHARE} true || exit 77; {UNSHARE} "$@"'
 
@@ -101,6 +101,7 @@ class Case:
 
 
 UNSEEN_TIMER = "ITIMER_REAL stands nowhere in /proc/PID; the verdict says 'unless signalled or killed'"
+UNKNOWN_WORKER = "asked about by its own pid: whoever knows the pid of a program without a starter cannot be seen"
 FUTEX, PIPE_READ, PIPE_WRITE, LOCK, WAIT = "futex", "pipe_read", "pipe_write", "lock|setlk", "do_wait"
 
 CASES = (
@@ -189,8 +190,9 @@ CASES = (
     # what only `attach` can be asked about: helpers whose worker is in no tree with them, wakers that are strangers
     *(
         Case(f"helper-{how}", "attached_helper.py", FUTEX, (how,))
-        for how in ("session", "orphan", "orphan-program", "group", "starter", "launcher", "other-user")
+        for how in ("session", "orphan", "group", "starter", "launcher", "other-user")
     ),
+    Case("helper-orphan-program", "attached_helper.py", FUTEX, ("orphan-program",), limit=UNKNOWN_WORKER),
     Case("helper-with-rank-number", "attached_helper.py", FUTEX, ("launcher",), script='PMI_RANK=0 exec "$@"'),
     Case("helper-in-terminal", "attached_helper.py", FUTEX, ("session",), script=IN_TERMINAL),
     Case("helper-of-job-control", "job_control.sh", FUTEX, (sys.executable,), script=IN_TERMINAL),

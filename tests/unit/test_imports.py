@@ -84,7 +84,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "conclude": {"model", "evidence", "policy", "ranksets", "result"},
     # jobs that run already, here and on other nodes
     "attach.attachment": {"model", "policy", "record", "observe", "diagnosis"},
-    "attach.sweep": {"errors", "model", "policy", "result", "judge.beside", "observe", "conclude", "attach.attachment"},
+    "attach.elders": {"model", "observe"},
+    "attach.sparing": {"model", "policy", "record", "observe", "attach.attachment", "attach.elders"},
+    "attach.sweep": {"errors", "model", "policy", "result", "judge.beside", "observe", "conclude", "attach.attachment"}
+    | {"attach.sparing"},
     "attach.nodes": {"errors", "model", "policy", "result", "observe", "conclude", "agent"},
     "agent.nodereport": {"model", "evidence"},
     "agent.hosts": {"errors"},

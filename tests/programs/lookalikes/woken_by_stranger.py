@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 SECONDS = float(os.environ.get("HANGPROBE_LOOK_ALIKE_S", "4.2"))
 CANNOT_EXIST = 77
@@ -40,17 +41,14 @@ def stranger(wake: Callable[[], object], keep: tuple[int, ...], prepare: Callabl
         if os.fork():
             os._exit(0)
         for number in set(range(3, 64)) - {tell, *keep}:
-            try:
+            with suppress(OSError):
                 os.close(number)
-            except OSError:
-                pass
         prepare()
         os.write(tell, b"x")
         os.close(tell)
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             time.sleep(0.01)
-        mark("look-alike-ends")
         wake()
         os._exit(0)
     os.wait()
@@ -92,7 +90,12 @@ def wait_for_semaphore() -> bool:
 
 def wait_for_terminal() -> bool:
     above, below = pty.openpty()
-    stranger(lambda: os.write(above, b"x\n"), (above,))
+
+    def type_line() -> None:
+        os.write(above, b"x\n")
+        time.sleep(1)  # what is typed is lost if the terminal hangs up
+
+    stranger(type_line, (above,))
     os.close(above)
     mark("look-alike")
     return os.read(below, 2) == b"x\n"
@@ -130,7 +133,9 @@ def main() -> int:
         "other-user": lambda: wait_for_pipe(become_nobody),
         "stopped": wait_for_stopped,
     }
-    return 0 if waits[how]() else 1
+    is_woken = waits[how]()
+    mark("look-alike-ends")
+    return 0 if is_woken else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reports of nodes by hand: a job of one rank a node, the ranks of which hang, work on, or read their standard input."""
+"""Reports of nodes by hand: a job with a rank on each, which hangs, works on, or reads its standard input."""
 
 from __future__ import annotations
 

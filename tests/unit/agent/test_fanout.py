@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangprobe.agent import fanout
-from hangprobe.agent.fanout import by_fork, by_pbsdsh, by_srun, pbsdsh_command, srun_command
+from hangprobe.agent.fanout import Answers, by_fork, by_pbsdsh, by_srun, pbsdsh_command, srun_command
 from hangprobe.agent.hosts import unfolded
+from hangprobe.agent.nodereport import NodeReport, pack, unpack
 
 COMMAND = ("/opt/env/bin/python", "-m", "hangprobe.agent.node", "--deadline", "14")
 HOSTS = ("node01", "node02", "node03")
@@ -45,23 +46,42 @@ def tool(folder: Path, name: str, script: str) -> None:
 
 # srun
 
-FILE = 'for word; do case "$word" in --output=*) file=${word#--output=};; esac; done; folder=${file%/*}'
+REPORTS = {host: pack(NodeReport(host, ())) for host in HOSTS}
+
+
+def printing(folder: Path, *hosts: str) -> str:
+    """Return a script that prints the reports of some nodes, mixed as srun --label mixes them."""
+    lines = [b"%d: %s\n" % (n, line) for n, host in enumerate(hosts) for line in REPORTS[host].splitlines()]
+    (folder / "reports").write_bytes(b"".join(lines[::-1]))
+    return f"cat {folder}/reports"
 
 
 def test_srun_runs_one_task_a_node_beside_what_runs_there() -> None:
-    assert shlex.join(srun_command("7", HOSTS, COMMAND, "/tmp/out")) == (
+    assert shlex.join(srun_command("7", HOSTS, COMMAND)) == (
         "srun --overlap --jobid=7 --nodes=3 --ntasks=3 --ntasks-per-node=1 --nodelist=node01,node02,node03 "
-        "--input=none --kill-on-bad-exit=0 --mpi=none --output=/tmp/out/%N.out "
+        "--input=none --kill-on-bad-exit=0 --mpi=none --label "
         "/opt/env/bin/python -m hangprobe.agent.node --deadline 14"
     )
 
 
+def heard(answers: Answers) -> dict[str, object]:
+    """Return the answers, each report as it was before it was packed."""
+    return {host: unpack(answer) if isinstance(answer, bytes) else answer for host, answer in answers.items()}
+
+
 def test_of_three_nodes_those_that_answered_are_heard_and_the_one_that_hangs_is_named(tools: Path) -> None:
-    tool(tools, "srun", f"{FILE}; echo one > $folder/node01.out; echo three > $folder/node03.out; sleep 60")
-    assert by_srun("7", HOSTS, COMMAND, 0.5) == {
-        "node01": b"one\n",
+    tool(tools, "srun", f"{printing(tools, 'node01', 'node03')}; sleep 60")
+    assert heard(by_srun("7", HOSTS, COMMAND, 0.5)) == {
+        "node01": NodeReport("node01", ()),
         "node02": "did not answer within 0.5 s",
-        "node03": b"three\n",
+        "node03": NodeReport("node03", ()),
+    }
+
+
+def test_a_node_is_known_with_its_domain_and_without(tools: Path) -> None:
+    tool(tools, "srun", printing(tools, "node01"))
+    assert heard(by_srun("7", ["node01.site.example"], COMMAND, SOON_S)) == {
+        "node01.site.example": NodeReport("node01", ())
     }
 
 
@@ -77,16 +97,8 @@ def test_an_srun_that_ignores_its_end_is_ended_all_the_same(tools: Path) -> None
 
 
 def test_a_child_of_srun_that_keeps_its_output_open_is_not_waited_for(tools: Path) -> None:
-    tool(tools, "srun", f"{FILE}; echo $$ > $folder/node02.out; sleep 60 & echo $folder/node01.out; sleep 60; wait")
-    answers = by_srun("7", HOSTS[:1], COMMAND, 0.3)
-    assert list(answers) == ["node01"]
-
-
-def test_what_srun_left_for_its_nodes_is_removed(tools: Path) -> None:
-    note = tools / "folder"
-    tool(tools, "srun", f"{FILE}; echo $folder > {note}; echo one > $folder/node01.out")
-    by_srun("7", HOSTS[:1], COMMAND, SOON_S)
-    assert not Path(note.read_text().strip()).exists()
+    tool(tools, "srun", f"{printing(tools, 'node01')}; sleep 60 & sleep 60; wait")
+    assert heard(by_srun("7", HOSTS[:1], COMMAND, 0.5)) == {"node01": NodeReport("node01", ())}
 
 
 # pbsdsh

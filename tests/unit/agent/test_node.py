@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from types import SimpleNamespace
-
 import pytest
 
 from hangprobe.agent import node
@@ -24,15 +20,8 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-@pytest.fixture
-def output(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
-    written = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=written, flush=written.flush))
-    return written
-
-
 def test_what_was_seen_is_printed_as_asked(
-    deadlines: list[float], output: io.BytesIO, monkeypatch: pytest.MonkeyPatch
+    deadlines: list[float], capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[Policy, float]] = []
 
@@ -42,21 +31,21 @@ def test_what_was_seen_is_printed_as_asked(
 
     monkeypatch.setattr(node, "report", report)
     assert node.main(["--stall-after", "90", "--patience", "2", "--deadline", "14", "--no-stacks"]) == 0
-    assert unpack(output.getvalue()) == report_of("node01", hung("node01", 0))
+    assert unpack(capfdbinary.readouterr().out) == report_of("node01", hung("node01", 0))
     assert asked == [(Policy(stall_after_s=90.0, has_stacks=False), 2.0)]
     assert deadlines == [14.0]
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), AssertionError(), RecursionError("too deep")])
 def test_whatever_goes_wrong_the_head_reads_it(
-    deadlines: list[float], output: io.BytesIO, monkeypatch: pytest.MonkeyPatch, error: Exception
+    deadlines: list[float], capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def report(policy: Policy, patience_s: float) -> NodeReport:
         raise error
 
     monkeypatch.setattr(node, "report", report)
     assert node.main([]) == 0
-    found = unpack(output.getvalue())
+    found = unpack(capfdbinary.readouterr().out)
     assert isinstance(found, NodeReport)
     assert [each.what for each in found.unreadable] == ["this node"]
     assert found.unreadable[0].why == f"{type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from random import Random
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangprobe.agent import nodereport
-from hangprobe.agent.nodereport import MARK, NodeReport, pack, unpack
+from hangprobe.agent.nodereport import MARK, PIECE, NodeReport, by_host, pack, unpack
 from hangprobe.model import Barrier, Unreadable
 
 from .reports import hung, node, reading, starter, working
@@ -30,16 +31,65 @@ def why(output: bytes) -> str:
 
 def carried(data: bytes) -> bytes:
     """Return a line that carries any bytes."""
-    return MARK + base64.b64encode(zlib.compress(data)) + b"\n"
+    return MARK + b" node02 1/1 " + base64.b64encode(zlib.compress(data)) + b"\n"
 
 
 def test_what_is_packed_is_unpacked_the_same() -> None:
     assert unpack(LINE) == REPORT
 
 
-def test_a_report_is_one_line() -> None:
-    assert LINE.count(b"\n") == 1
+def test_a_report_is_short_lines_each_of_which_names_its_node() -> None:
+    lines = LINE.splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith(MARK + b" node02 ") and len(line) < 2 * PIECE for line in lines)
     assert LINE.endswith(b"\n")
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_lines_may_come_in_any_order(pick: Random) -> None:
+    lines = LINE.splitlines(keepends=True)
+    pick.shuffle(lines)
+    assert unpack(b"".join(lines)) == REPORT
+
+
+@given(st.data())
+def test_a_report_of_which_lines_are_missing_is_cut(data: st.DataObject) -> None:
+    lines = LINE.splitlines(keepends=True)
+    left = data.draw(st.lists(st.sampled_from(lines), min_size=1, max_size=len(lines) - 1, unique=True))
+    assert why(b"".join(left)) == "its report is cut"
+
+
+def test_a_line_that_came_twice_is_one() -> None:
+    assert unpack(LINE + LINE.splitlines()[0]) == REPORT
+
+
+def test_a_line_that_promises_a_thousand_million_others_costs_nothing() -> None:
+    assert why(MARK + b" node02 1/999999999 QUJD\n") == "its report is cut"
+
+
+@pytest.mark.parametrize("count", [b"0/0", b"1/0", b"2/1"])
+def test_numbers_that_do_not_fit_are_a_cut_report(count: bytes) -> None:
+    assert why(MARK + b" node02 " + count + b" QUJD\n") == "its report is cut"
+
+
+# the reports of many nodes, mixed as srun --label mixes them
+
+
+def labelled(number: int, report: bytes) -> list[bytes]:
+    return [b"%d: %s\n" % (number, line) for line in report.splitlines()]
+
+
+@given(st.randoms(use_true_random=False))
+def test_mixed_reports_are_parted_by_their_nodes(pick: Random) -> None:
+    others = {f"node0{n}": node(f"node0{n}", working(f"node0{n}", n)) for n in (3, 4)}
+    lines = labelled(0, LINE) + labelled(1, pack(others["node03"])) + labelled(2, pack(others["node04"]))
+    pick.shuffle(lines)
+    found = by_host(b"".join(lines))
+    assert {host: unpack(its) for host, its in found.items()} == {"node02": REPORT, **others}
+
+
+def test_output_without_a_report_is_nobodys() -> None:
+    assert by_host(b"srun: error: node02: task 1: Exited with exit code 1\n") == {}
 
 
 @given(st.binary(), st.binary())
@@ -107,7 +157,7 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
 
 
 def test_a_report_that_would_fill_the_memory_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nodereport, "LIMIT_BYTES", 100_000)
+    monkeypatch.setattr(nodereport, "LIMIT", 100_000)
     assert why(carried(bytes(100_000_000))) == "its report is cut or too large"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,16 @@ from tests.unit.observe.tree import ARCH, HOST, NOW_S, ProcTree, clocks
 SHELL, MPIEXEC, PROXY = 50, 100, 110
 RANKS = (200, 300)
 CHILD = 310
+OWN = 4242
+"""The pid of hangprobe itself."""
 POLICY = Policy(has_stacks=False)
 
 
 @pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcTree]:
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProcTree:
     """Return a node with a job of two ranks below a shell; rank 1 waits for a child that nobody can wake."""
     monkeypatch.setattr(holders, "_has_count", True)
+    monkeypatch.setattr(os, "getpid", lambda: OWN)
     monkeypatch.setattr(shapes, "machine", lambda: ARCH)
     tree = ProcTree(tmp_path / "proc")
     tree.add(SHELL, comm="bash", command=["-bash"])
@@ -38,7 +40,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcTree]:
         call = working() if rank == 0 else in_wait4(CHILD)
         tree.add(pid, [call], parent=PROXY, environment={"PMI_RANK": str(rank), "PMI_SIZE": "2"})
     tree.add(CHILD, [in_read(3)], parent=RANKS[1], is_forked=True, links={3: reads(7), 4: writes(7)})
-    yield tree
+    return tree
 
 
 def attached(tree: ProcTree, *pids: int, without: tuple[int, ...] = ()) -> Attachment:
@@ -97,9 +99,8 @@ def test_what_is_another_tree_is_left_out(node: ProcTree) -> None:
 
 
 def test_hangprobe_itself_and_what_it_has_started_are_left_out(node: ProcTree) -> None:
-    own = os.getpid()
-    node.add(own, parent=RANKS[0], environment={"PMI_RANK": "0"})
-    node.add(own + 1, parent=own, environment={"PMI_RANK": "0"})
+    node.add(OWN, parent=RANKS[0], environment={"PMI_RANK": "0"})
+    node.add(OWN + 1, parent=OWN, environment={"PMI_RANK": "0"})
     assert pids(attached(node, MPIEXEC)) == [*RANKS, CHILD]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ INIT, MPIEXEC, RANK, CHILD, DAEMON, HELPER = 1, 100, 200, 210, 900, 910
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProcTree:
     """Return a node with a job of one hung rank, and a daemon that has slept for as long as anybody can tell."""
     monkeypatch.setattr(holders, "_has_count", True)
+    monkeypatch.setattr(os, "getpid", lambda: 4242)
     monkeypatch.setattr(shapes, "machine", lambda: ARCH)
     monkeypatch.setattr(trees, "is_own", lambda pid: True)
     monkeypatch.setattr(trees, "runs", lambda pid, name: True)

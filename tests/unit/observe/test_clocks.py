@@ -1,4 +1,4 @@
-"""Each processor's clock is compared on that processor, not more often than needed, and never at the price of a home."""
+"""Each processor's clock is compared on that processor, no more often than needed, and the thread comes home."""
 
 from __future__ import annotations
 
