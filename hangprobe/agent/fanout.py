@@ -93,8 +93,8 @@ def _shares(hosts: Sequence[str], count: int) -> list[Sequence[str]]:
 
 @contextlib.contextmanager
 def _gateway_python() -> Any:
-    """Let gateways run this very Python, and write their logs nowhere that stays."""
-    added = {"CLUSTERSHELL_GW_PYTHON_EXECUTABLE": sys.executable, "CLUSTERSHELL_GW_LOG_DIR": tempfile.gettempdir()}
+    """Let gateways run this very Python and write no log: where there is no folder they go on without."""
+    added = {"CLUSTERSHELL_GW_PYTHON_EXECUTABLE": sys.executable, "CLUSTERSHELL_GW_LOG_DIR": os.devnull}
     before = {name: os.environ.get(name) for name in added}
     os.environ.update({name: value for name, value in added.items() if before[name] is None})
     try:

@@ -19,6 +19,8 @@ from hangprobe.model import (
     DoubleCollect,
     Judgement,
     Launcher,
+    RankState,
+    RankVerdict,
     RankView,
     Snapshot,
     Starter,
@@ -29,7 +31,7 @@ from hangprobe.model import (
 )
 from hangprobe.observe.feeding import NOTHING
 from hangprobe.policy import Policy
-from hangprobe.ranksets import fold, spoken
+from hangprobe.ranksets import spoken
 from hangprobe.result import Finding
 
 
@@ -92,7 +94,7 @@ def _join(name: str, parts: Sequence[JobReport], starters: Sequence[Starter], po
         views = tuple(_with_stdin(rank, starters) for rank in part.ranks if rank.rank not in ranks)
         ranks.update({rank.rank: rank for rank in views})
         judged = judge(part.double, views, part.progress, policy.stall_after_s, part.sightings)
-        judgements.append((judged, part.double))
+        judgements.append((_with_what_is_around(judged, part.verdicts), part.double))
     judgement = victims(_united(judged for judged, _ in judgements), {rank for part in parts for rank in part.in_mpi})
     double = _everything(parts)
     suspects = Suspects(
@@ -120,6 +122,17 @@ def _join(name: str, parts: Sequence[JobReport], starters: Sequence[Starter], po
         samples=sum(part.looks for part in parts),
         collects=[part.double.first.ended_s for part in parts],
     )
+
+
+def _with_what_is_around(judged: Judgement, on_node: Sequence[RankVerdict]) -> Judgement:
+    """Take the node's word for ranks that it does not call hung, but for leaks: it has not seen every mpiexec."""
+    spared = {verdict.rank: verdict for verdict in on_node if not verdict.hung}
+
+    def chosen(verdict: RankVerdict) -> RankVerdict:
+        is_spared = verdict.hung and verdict.state is not RankState.LEAK and verdict.rank in spared
+        return spared[verdict.rank] if is_spared else verdict
+
+    return judged.but(ranks=tuple(map(chosen, judged.ranks)))
 
 
 def _command(name: str, parts: Sequence[JobReport], starters: Sequence[Starter]) -> tuple[str, ...]:
@@ -196,11 +209,3 @@ def missing(job: Joined) -> Unreadable | None:
         return None
     unseen = set(range(sizes.pop())) - {rank.rank for rank in job.ranks}
     return Unreadable(spoken(unseen), "on none of the nodes that answered") if unseen else None
-
-
-def hosts_by_rank(job: Joined) -> str:
-    """Return which ranks each host has: "node01: 0-1, node02: 2-3"."""
-    by_host: dict[str, list[int]] = {}
-    for rank in job.ranks:
-        by_host.setdefault(rank.main.host, []).append(rank.rank)
-    return ", ".join(f"{host}: {fold(ranks)}" for host, ranks in by_host.items())

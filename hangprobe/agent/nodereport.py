@@ -13,7 +13,17 @@ import zlib
 import msgspec
 
 from hangprobe.evidence import Suspects
-from hangprobe.model import DoubleCollect, Frozen, Progress, RankView, Sighting, Starter, StartMethod, Unreadable
+from hangprobe.model import (
+    DoubleCollect,
+    Frozen,
+    Progress,
+    RankVerdict,
+    RankView,
+    Sighting,
+    Starter,
+    StartMethod,
+    Unreadable,
+)
 
 MARK = b"hangprobe-report/1"
 PIECE = 512
@@ -40,6 +50,8 @@ class JobReport(Frozen, frozen=True):
     """Ranks whose main thread is inside MPI, of those that were looked into."""
     methods: dict[StartMethod, tuple[int, ...]]
     looks: int = 1
+    verdicts: tuple[RankVerdict, ...] = ()
+    """What the node makes of its ranks: it saw who is around them and may still mean to end them."""
 
 
 class NodeReport(Frozen, frozen=True):

@@ -86,7 +86,16 @@ def attach(
     stall_after: options.StallAfter = 60.0,
     no_stacks: options.NoStacks = False,
     json: options.Json = None,
-    out: options.Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Write result.json and report.md there (default: nowhere).",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
     quiet: options.Quiet = False,
 ) -> int:
     """Look at jobs that run already; starts nothing in them and ENDS nothing.
@@ -114,6 +123,7 @@ def attach(
         looks = LocalLooks(Sweep(Wanted(tuple(dict.fromkeys(pids or [])), name), policy), patience)
     talk = Talk(sys.stderr if json == "-" else sys.stdout, quiet, everything)
     results: list[Result] = []
+    talk.begin(len(looks.hosts) if isinstance(looks, NodeLooks) else 0, deadline)
     try:
         for results in _looks(looks, interval if watch else None):
             talk.tell(results)
@@ -167,6 +177,11 @@ class NodeLooks:
 
     round: Round
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The nodes."""
+        return self.round.hosts
+
     def look(self) -> list[Result]:
         """Ask every node once. Raises NoJobFound if that is so at the first time."""
         return self.round.look()
@@ -195,6 +210,11 @@ class Talk:
     is_quiet: bool
     is_sweep: bool
     _told: dict[tuple[str, int], object] = field(default_factory=dict)
+
+    def begin(self, nodes: int, deadline_s: float) -> None:
+        """Say what takes longer than a moment, to whoever sits there."""
+        if nodes and sys.stderr.isatty() and not self.is_quiet:
+            print(f"asking {nodes} nodes; the slowest has {deadline_s:g} s", file=sys.stderr, flush=True)
 
     def tell(self, results: Sequence[Result]) -> None:
         """Tell of results that say anything new."""

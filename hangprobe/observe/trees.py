@@ -7,6 +7,7 @@ thus never looked at without the program that may end it: parked in `Event().wai
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -175,9 +176,9 @@ def is_own(pid: int) -> bool:
 
 def is_interactive(command: Sequence[str]) -> bool:
     """Tell whether a shell's command line makes it read from its terminal: no script, no `-c`."""
-    return bool(command) and not any(
-        not word.startswith("-") or (not word.startswith("--") and "c" in word) for word in command[1:]
-    )
+    words = [word for before, word in itertools.pairwise(command) if before not in {"--rcfile", "--init-file"}]
+    is_told = any(not word.startswith("-") or (not word.startswith("--") and "c" in word) for word in words)
+    return bool(command) and not is_told
 
 
 def runs(pid: int, name: str) -> bool:

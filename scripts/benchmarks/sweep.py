@@ -1,9 +1,9 @@
 """`scripts/bench sweep`: a hang that nobody watched, found 30 s later by attach, alone and among everything else.
 
-Each trial starts bcast_under_lock under a plain mpiexec, waits until its ranks have blocked and then `--wait` seconds,
-looks at that mpiexec (`attach PID`), and at every process that this user may look at (`attach --all`). Right: the job is
-a proven hang of ranks 1 to 3, the time since when each waits is that of its own marks to within 0.5 s, and nothing else
-on the machine is called a hang. What else runs here while it is measured is whatever runs here.
+Each trial starts bcast_under_lock under a plain mpiexec, waits until its ranks have blocked and `--wait` seconds more,
+and looks at that mpiexec (`attach PID`), then at every process that this user may look at (`attach --all`). Right: the
+job is a proven hang of ranks 1 to 3, the time since when each waits is that of its own marks to within 0.5 s, and
+nothing else on the machine is called a hang. What else runs here while it is measured is whatever runs here.
 """
 
 from __future__ import annotations

@@ -143,3 +143,18 @@ def test_a_job_of_slurm_is_found_by_its_id(tmp_path: Path) -> None:
     assert (status, result.verdict, result.tier) == (124, Verdict.HANG, Tier.PROVEN)
     assert {rank.rank: rank.host for rank in result.ranks} == {rank: f"node0{1 + rank // 2}" for rank in range(6)}
     assert {rank.rank for rank in result.ranks if rank.state is RankState.PROVEN} == {1, 2, 3, 4, 5}
+
+
+def test_many_nodes_are_reached_by_way_of_gateways_that_keep_no_log(tmp_path: Path) -> None:
+    script = "import sys; from hangprobe.agent.fanout import by_ssh; print(by_ssh(sys.argv[1:], ['hostname'], 20.0, 4))"
+    with Testbed.up(5, f"gateways-{os.getpid()}", shares=(tmp_path, Path.cwd(), Path(sys.prefix))) as bed:
+        asked = bed.command(LOGIN, [sys.executable, "-c", script, *bed.nodes])
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+        logs = [
+            subprocess.run(
+                bed.command(node, ["sh", "-c", "ls /tmp"]), capture_output=True, timeout=20, check=True
+            ).stdout
+            for node in bed.nodes[:2]
+        ]
+    assert done.stdout.strip() == str({node: node.encode() for node in bed.nodes}), done.stderr
+    assert not any(b".gw.log" in listing for listing in logs)

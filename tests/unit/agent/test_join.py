@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangprobe.agent.join import Joined, hosts_by_rank, join, missing
+from hangprobe.agent.join import Joined, join, missing
 from hangprobe.agent.nodereport import JobReport, NodeReport
-from hangprobe.model import StartMethod, ThreadId, Unreadable, Verdict, Wait, WaitKind
+from hangprobe.model import RankState, RankVerdict, StartMethod, ThreadId, Unreadable, Verdict, Wait, WaitKind
 
 from .reports import (
     CHILD,
@@ -45,13 +45,25 @@ def test_the_ranks_of_all_nodes_are_one_job() -> None:
     job = only(node("node02", working("node02", 1)), node("node01", working("node01", 0)))
     assert [rank.rank for rank in job.ranks] == [0, 1]
     assert job.running == {0, 1}
-    assert hosts_by_rank(job) == "node01: 0, node02: 1"
+    assert [rank.main.host for rank in job.ranks] == ["node01", "node02"]
 
 
 def test_one_hung_node_makes_the_job_a_hang() -> None:
     job = only(node("node01", working("node01", 0)), node("node02", hung("node02", 1)))
     assert job.verdict is Verdict.HANG
     assert states(job) == {0: "progressing", 1: "proven"}
+
+
+def test_a_rank_that_its_node_spares_is_spared() -> None:
+    spared = RankVerdict(1, RankState.BLOCKED, "pid 9 (driver), its parent, may mean to end it: ask about pid 9")
+    job = only(node("node02", hung("node02", 1).but(verdicts=(spared,))))
+    assert job.judgement is not None
+    assert (job.verdict, job.judgement.ranks) == (Verdict.OK, (spared,))
+
+
+def test_a_node_that_calls_a_rank_hung_spares_nothing() -> None:
+    said = RankVerdict(1, RankState.PROVEN, "its main thread is in the knot", hung=True)
+    assert only(node("node02", hung("node02", 1).but(verdicts=(said,)))).verdict is Verdict.HANG
 
 
 def test_a_hung_rank_is_found_among_processes_of_the_same_pids_on_other_nodes() -> None:
@@ -114,7 +126,7 @@ def test_a_rank_that_is_told_of_twice_is_one_rank() -> None:
 
 def test_of_a_rank_that_two_nodes_tell_of_the_first_counts() -> None:
     job = only(node("node01", working("node01", 1)), node("node02", hung("node02", 1)))
-    assert hosts_by_rank(job) == "node01: 1"
+    assert [rank.main.host for rank in job.ranks] == ["node01"]
     assert job.verdict is Verdict.OK
 
 
