@@ -35,6 +35,8 @@ class FoundWait(Frozen, frozen=True):
     kind: str
     object: str
     wakers: tuple[FoundThread, ...]
+    since_s: float | None = None
+    """For how long it had been waiting at the look; None if that is not known."""
 
 
 class Finding(Frozen, frozen=True):

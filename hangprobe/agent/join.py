@@ -107,6 +107,7 @@ def _join(name: str, parts: Sequence[JobReport], starters: Sequence[Starter], po
     views = tuple(ranks[number] for number in sorted(ranks))
     ages = [blocked_for(judged, each, 0.0) for judged, each in judgements if judged.verdict is Verdict.HANG]
     known = [age_s for age_s in ages if age_s is not None]
+    clocks_s = {part.double.second.host: part.double.second.clock_s for part in parts}
     return Joined(
         job=name,
         command=_command(name, parts, starters),
@@ -115,7 +116,7 @@ def _join(name: str, parts: Sequence[JobReport], starters: Sequence[Starter], po
         judgement=judgement,
         double=double,
         suspects=suspects,
-        findings=find(judgement, double, views, suspects),
+        findings=find(judgement, double, views, suspects, clocks_s),
         detected_after_s=min(known) if known and len(known) == len(ages) else None,
         ranks=views,
         methods=Seen(_methods(parts)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hangprobe.evidence import Suspects
 from hangprobe.explain.case import Case, Cause
@@ -29,9 +29,17 @@ _TIERS = {RankState.PROVEN: Tier.PROVEN, RankState.BLOCKED: Tier.BLOCKED, RankSt
 
 
 def find(
-    judgement: Judgement, double: DoubleCollect, ranks: Sequence[RankView], suspects: Suspects
+    judgement: Judgement,
+    double: DoubleCollect,
+    ranks: Sequence[RankView],
+    suspects: Suspects,
+    clocks_s: Mapping[str, float | None] | None = None,
 ) -> tuple[Finding, ...]:
-    """Return the findings of a judgement, those that hold most ranks first."""
+    """Return the findings of a judgement, those that hold most ranks first.
+
+    `clocks_s` are the monotonic clocks of several nodes at their looks; None: the one of the double collect.
+    """
+    clocks_s = clocks_s if clocks_s is not None else {double.second.host: double.second.clock_s}
     groups: dict[tuple[object, ...], list[tuple[Case, Cause]]] = {}
     for verdict in judgement.ranks:
         rank = next((rank for rank in ranks if rank.rank == verdict.rank), None)
@@ -41,7 +49,7 @@ def find(
         case, cause = explain(cases)
         key = (cause.mechanism, cause.detail, cause.likely, _tier(verdict))
         groups.setdefault(key, []).append((case, cause))
-    found = [_finding(group) for group in groups.values()]
+    found = [_finding(group, clocks_s) for group in groups.values()]
     found += _dead_helpers(judgement, double, ranks)
     return tuple(sorted(found, key=lambda finding: (list(Tier).index(finding.tier), -len(finding.waits))))
 
@@ -74,7 +82,7 @@ def _cases(
         )
 
 
-def _finding(group: Sequence[tuple[Case, Cause]]) -> Finding:
+def _finding(group: Sequence[tuple[Case, Cause]], clocks_s: Mapping[str, float | None]) -> Finding:
     first, cause = group[0]
     ranks = [case.verdict.rank for case, _ in group]
     tier = _tier(first.verdict)
@@ -90,7 +98,7 @@ def _finding(group: Sequence[tuple[Case, Cause]]) -> Finding:
         likely=cause.likely,
         ranks=fold(ranks),
         processes=tuple(_process(case) for case, _ in group),
-        waits=tuple(_wait(case) for case, _ in group if case.view.wait is not None),
+        waits=tuple(_wait(case, clocks_s) for case, _ in group if case.view.wait is not None),
         detail=dict(cause.detail),
         says=f"{spoken(ranks)}: {_subject(group)} {cause.clause}{_hold(tier)}",
         assumptions=tuple(ASSUMPTIONS[each] for each in sorted({a for case, _ in group for a in case.verdict.assumes})),
@@ -138,14 +146,14 @@ def _process(case: Case) -> FoundProcess:
     return FoundProcess(process.id.host, process.id.pid, process.id.start_time, process.is_forked)
 
 
-def _wait(case: Case) -> FoundWait:
-    wait = case.view.wait
+def _wait(case: Case, clocks_s: Mapping[str, float | None]) -> FoundWait:
+    wait, process = case.view.wait, case.thread.process
     assert wait is not None
     wakers = tuple(FoundThread(waker.process.pid, waker.tid) for waker in sorted(wait.wakers))
     kind = WaitKind.FUTEX_PRIVATE if wait.kind is WaitKind.MUTEX else wait.kind
-    return FoundWait(
-        case.thread.process.host, case.thread.process.pid, case.thread.tid, kind.value, wait.object, wakers
-    )
+    clock_s, ran_s = clocks_s.get(process.host), case.view.last_ran_s
+    since_s = None if clock_s is None or ran_s is None else round(max(0.0, clock_s - ran_s), 3)
+    return FoundWait(process.host, process.pid, case.thread.tid, kind.value, wait.object, wakers, since_s)
 
 
 def _stack_lines(case: Case) -> tuple[str, ...]:

@@ -152,3 +152,11 @@ def test_a_tree_below_it_is_not_its_own_even_if_it_is_seen() -> None:
 def test_a_pid_that_was_given_again_is_not_a_member() -> None:
     double = twice(process(MAIN))
     assert _part(double, {ProcessId("node01", MAIN, 7)}, set()).second.processes == ()
+
+
+def test_the_thread_in_which_an_mpi_runtime_waits_for_its_network_moves_nothing_of_the_applications() -> None:
+    main = process(MAIN, ("S", 90.0), ("S", 0.5))
+    poller = main.threads[1].but(is_runtime_helper=True)
+    assert quiet_s(main) == 0.5
+    assert quiet_s(main.but(threads=(main.threads[0], poller))) == 90.0
+    assert quiet_s(main.but(threads=(poller,))) == 0.5
