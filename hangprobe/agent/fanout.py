@@ -69,7 +69,7 @@ def _collected(worker: Any, hosts: Iterable[str], deadline_s: float) -> Answers:
             found[host] = UNANSWERED.format(deadline_s)
         else:
             words = said.decode(errors="replace").strip().splitlines()
-            found[host] = f"ssh: {words[-1]}" if words else "ssh brought no answer"
+            found[host] = f"ssh: {words[-1].removeprefix('ssh: ')}" if words else "ssh brought no answer"
     return found
 
 

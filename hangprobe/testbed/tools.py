@@ -81,13 +81,14 @@ def last_words(log: Path) -> str:
 
 def cache_folder() -> Path:
     """Return where unpacked packages are kept, apart for each release of the system: libraries must fit."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    users = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    base = os.environ.get("HANGPROBE_CACHE") or os.path.join(users, "hangprobe")
     try:
         release = platform.freedesktop_os_release()
     except OSError:
         release = {}
     name = f"{release.get('ID', 'linux')}-{release.get('VERSION_ID', '0')}-{platform.machine()}"
-    return Path(base) / "hangprobe" / "packages" / name
+    return Path(base) / "packages" / name
 
 
 def _root(tool: Tool) -> Path:
@@ -109,7 +110,7 @@ def _root(tool: Tool) -> Path:
             if not root.is_dir():  # a second hangprobe may have been faster
                 unpacked.rename(root)
     except OSError as error:
-        raise ToolMissing(tool.package, f"cannot write {root.parent}: {error.strerror}", "set XDG_CACHE_HOME") from None
+        raise ToolMissing(tool.package, f"cannot write {root.parent}: {error.strerror}", "set HANGPROBE_CACHE") from None
     return root
 
 

@@ -82,7 +82,7 @@ def home() -> Iterator[Path]:
         shutil.copytree(
             REPOSITORY / "hangprobe", folder / "project/hangprobe", ignore=shutil.ignore_patterns("__pycache__")
         )
-        packages = tools.cache_folder().relative_to(tools.cache_folder().parents[2])
+        packages = Path("hangprobe/packages") / tools.cache_folder().name
         if tools.cache_folder().is_dir():
             shutil.copytree(tools.cache_folder(), folder / "cache" / packages, symlinks=True)
         for each in (folder, *folder.rglob("*")):

@@ -48,7 +48,7 @@ def fake_apt(folder: Path, script: str) -> str:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HANGPROBE_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
