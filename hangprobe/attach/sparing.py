@@ -132,8 +132,8 @@ def _who_may_be_told(look: Look, rank: RankView, verdict: RankVerdict) -> str | 
     for process in look.double.second.processes:
         for view in process.threads if process.id in near else ():
             is_apart = view.id in proven or view.is_timed or view.is_runtime_helper or view.state != "S"
-            if is_apart or view.id == ThreadId(rank.main, rank.main.pid):
-                continue
+            if is_apart or view.id in {ThreadId(rank.main, rank.main.pid), *verdict.culprits}:
+                continue  # who reads a launcher's socket is live by nature, and is what is told of
             wakers = view.wait.wakers if view.wait is not None else frozenset()
             if view.live or any(waker.process not in near and waker not in proven for waker in wakers):
                 return _TOLD.format(view.id)

@@ -3,16 +3,14 @@
 Each trial starts bcast_under_lock under a plain mpiexec, waits until its ranks have blocked and `--wait` seconds more,
 and looks at that mpiexec (`attach PID`), then at every process that this user may look at (`attach --all`). Right: the
 job is a proven hang of ranks 1 to 3, the time since when each waits is that of its own marks to within 0.5 s, and
-nothing else on the machine is called a hang. What else runs here while it is measured is whatever runs here.
+nothing else on the machine is called a hang: whatever runs here anyway, and the programs of `sweep_companions`.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,13 +24,12 @@ from hangprobe.attach.sweep import Sweep, Wanted
 from hangprobe.launch.environments import of_launcher
 from hangprobe.launch.mpijob import MpiJob
 from hangprobe.model import Verdict
-from hangprobe.observe.census import Census
-from hangprobe.observe.reader import Reader
 from hangprobe.policy import Policy
 from hangprobe.programs import load
 from hangprobe.result import Result
 from scripts.benchmarks.jobs import marks
 from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.sweep_companions import companions, end
 
 RANKS = 4
 PATIENCE_S = 3.0
@@ -52,11 +49,13 @@ def main(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path: Path = options.out / "runs.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    for run in range(len(rows) + 1, options.runs + 1):
-        rows.append({"run": run, **one(options.wait)})
-        with path.open("a") as file:
-            file.write(json.dumps(rows[-1]) + "\n")
-        print(f"[{run}/{options.runs}] {rows[-1]}", file=sys.stderr, flush=True)
+    with companions() as count:
+        print(f"{count} healthy programs are there as well", file=sys.stderr)
+        for run in range(len(rows) + 1, options.runs + 1):
+            rows.append({"run": run, "companions": count, **one(options.wait)})
+            with path.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+            print(f"[{run}/{options.runs}] {rows[-1]}", file=sys.stderr, flush=True)
     text = page(rows, options.wait)
     (options.out / "README.md").write_text(text)
     print(text)
@@ -77,12 +76,13 @@ def one(wait_s: float) -> dict[str, Any]:
             alone, errors = _look_alone(pid, folder)
             everything, took_s = _look_at_everything()
         finally:
-            _end(pid)
+            end(pid)
     counts = Counter(result.verdict.value for result in everything)
     others = [" ".join(each.command)[:200] for each in everything if each.verdict is Verdict.HANG and not _is_it(each)]
     is_found = _is_it(alone) and any(map(_is_it, everything))
     return {
         "found": is_found,
+        "ranks": [f"{rank.rank}: {rank.state}, {rank.why}" for rank in alone.ranks],
         "since_error_s": max(errors, key=abs),
         "trees": len(everything),
         "other_hangs": others,
@@ -150,14 +150,6 @@ def _is_it(result: Result) -> bool:
     return result.verdict is Verdict.HANG and "bcast_under_lock" in " ".join(result.command) and hung == [1, 2, 3]
 
 
-def _end(root: int) -> None:
-    census = Census(Reader(), "here")
-    census.scan()
-    for pid in [root, *census.descendants(root)]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 def page(rows: list[dict[str, Any]], wait_s: float) -> str:
     """Return the rows as Markdown."""
     right = sum(row["right"] for row in rows)
@@ -177,7 +169,7 @@ def page(rows: list[dict[str, Any]], wait_s: float) -> str:
             f"| the job found, by PID and by --all | {sum(row['found'] for row in rows)} of {len(rows)} |",
             f"| since when: largest error | {worst:.3f} s |",
             f"| anything else called a hang | {sum(len(row['other_hangs']) for row in rows)} |",
-            f"| jobs and programs looked at | {trees} |",
+            f"| jobs and programs looked at | {trees}, {rows[-1]['companions']} healthy ones of this bench each time |",
             f"| of these unknown | {unknown} ({100 * unknown / max(1, trees):.1f} %) |",
             f"| a sweep takes, median and worst | {times[len(times) // 2]:.2f} s, {times[-1]:.2f} s |",
             "",
