@@ -85,9 +85,20 @@ def _database(folder: Path) -> int | None:
 
 
 def end(root: int) -> None:
-    """End a process and all below it."""
+    """End a process and all below it, and remove the shared memory that killed MPI ranks leave."""
     census = Census(Reader(), "here")
     census.scan()
-    for pid in [root, *census.descendants(root)]:
+    pids = [root, *census.descendants(root)]
+    segments = {name for pid in pids for name in _segments(pid)}
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    for segment in segments:
+        segment.unlink(missing_ok=True)
+
+
+def _segments(pid: int) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            if "/dev/shm/mpich_shm_" in line and not line.endswith("(deleted)"):
+                yield Path(line[line.index("/dev/shm/") :])

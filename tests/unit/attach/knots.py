@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
+
 from hangprobe.attach.attachment import Attachment
 from hangprobe.attach.sparing import Sparing
 from hangprobe.model import Judgement, RankVerdict, Verdict
-from hangprobe.observe import kcmp
+from hangprobe.observe import holders, kcmp, trees
 from hangprobe.observe.trees import INIT, Tree
+from hangprobe.observe.waits import shapes
 from hangprobe.observe.world import Lasting
 from hangprobe.policy import Policy
 from hangprobe.record import Look
-from tests.unit.observe.calls import Thread, in_read, in_wait4
+from tests.unit.observe.calls import Thread, in_read, in_wait4, working
 from tests.unit.observe.opened import Open, reads, writes
-from tests.unit.observe.tree import HOST, NOW_S, ProcTree, clocks, with_stat_field
+from tests.unit.observe.tree import ARCH, HOST, NOW_S, ProcTree, clocks, with_stat_field
 
 SERVICE, PARENT, TOP, CHILD, OTHER = 50, 100, 200, 210, 300
 POLICY = Policy(has_stacks=False)
 NOBODY: frozenset[int] = frozenset()
 SIGCHLD = 1 << 16
+RANK = {"PMI_RANK": "0", "PMI_SIZE": "1"}
+
+
+def bare_node(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ProcTree:
+    """Return a node on which only init runs, and every starter is what its name says."""
+    monkeypatch.setattr(holders, "_has_count", True)
+    monkeypatch.setattr(kcmp, "_ask", told)
+    monkeypatch.setattr(os, "getpid", lambda: 4242)
+    monkeypatch.setattr(shapes, "machine", lambda: ARCH)
+    monkeypatch.setattr(trees, "is_own", lambda pid: True)
+    monkeypatch.setattr(trees, "runs", lambda pid, name: True)
+    tree = ProcTree(folder / "proc")
+    add(tree, INIT, 0, working(), comm="systemd")
+    return tree
 
 
 def told(first: int, second: int, kind: int, one: int, other: int) -> int:

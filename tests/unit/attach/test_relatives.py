@@ -77,6 +77,14 @@ def test_who_was_adopted_by_a_manager_of_services_has_its_relatives(node: Node, 
     assert elders_of(node, 50) == [(41, GROUPED)]
 
 
+def test_a_rank_is_no_orphan_where_its_launcher_is_the_first_process_of_a_container(node: Node) -> None:
+    node.add(INIT, 0, "mpirun")
+    node.add(50, INIT, "app", rank=0, group=40)
+    node.add(51, INIT, "app", group=40)
+    assert elders_of(node, 50) == []
+    assert elders_of(node, 51) == [(50, GROUPED)]
+
+
 def test_a_job_of_a_terminals_shell_is_no_orphan(node: Node) -> None:
     terminal(node, 10)
     node.add(20, 10, "app", session=10, tty=34816)

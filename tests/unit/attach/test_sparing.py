@@ -1,54 +1,25 @@
-"""No rank is called hung that somebody may still mean to end: around its tree, or in the knot's own processes."""
+"""No tree is called hung that somebody around it may still mean to end, and each reason says whom to ask about."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec.structs
 import pytest
 
-from hangprobe.model import Progress, RankState, RankVerdict, Verdict
-from hangprobe.observe import holders, kcmp, trees
+from hangprobe.model import RankState, RankVerdict, Verdict
 from hangprobe.observe.trees import INIT
-from hangprobe.observe.waits import shapes
-from tests.unit.observe.calls import Thread, asleep, call, in_read, in_wait4, working
+from tests.unit.observe.calls import Thread, asleep, in_read, in_wait4, working
 from tests.unit.observe.opened import reads, writes
-from tests.unit.observe.tree import ARCH, ProcTree
+from tests.unit.observe.tree import ProcTree
 
-from .knots import (
-    CHILD,
-    NOBODY,
-    OTHER,
-    PARENT,
-    POLICY,
-    SERVICE,
-    TOP,
-    add,
-    knot,
-    look_at,
-    shell,
-    spared,
-    told,
-    verdict_on,
-)
-
-ACCEPT = Thread(call(43, 5), "inet_csk_accept")
-RANK = {"PMI_RANK": "0", "PMI_SIZE": "1"}
+from .knots import NOBODY, OTHER, PARENT, RANK, SERVICE, TOP, add, bare_node, knot, look_at, shell, spared, verdict_on
 
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProcTree:
-    """Return a node on which only init runs, and every starter is what its name says."""
-    monkeypatch.setattr(holders, "_has_count", True)
-    monkeypatch.setattr(kcmp, "_ask", told)
-    monkeypatch.setattr(os, "getpid", lambda: 4242)
-    monkeypatch.setattr(shapes, "machine", lambda: ARCH)
-    monkeypatch.setattr(trees, "is_own", lambda pid: True)
-    monkeypatch.setattr(trees, "runs", lambda pid, name: True)
-    tree = ProcTree(tmp_path / "proc")
-    add(tree, INIT, 0, working(), comm="systemd")
-    return tree
+    """Return a node on which only init runs."""
+    return bare_node(tmp_path, monkeypatch)
 
 
 # elders
@@ -99,6 +70,13 @@ def test_an_elder_that_sleeps_for_a_set_time_is_in_no_knot(node: ProcTree) -> No
     add(node, PARENT, INIT, asleep())
     knot(node, PARENT)
     assert verdict_on(node).state is RankState.BLOCKED
+
+
+def test_a_sleeper_beside_the_hung_program_may_still_mean_to_end_it(node: ProcTree) -> None:
+    add(node, PARENT, INIT, in_wait4(TOP))
+    knot(node, PARENT)
+    add(node, OTHER, PARENT, asleep())
+    assert verdict_on(node).why.endswith(f"ask about pid {PARENT}")
 
 
 @pytest.mark.parametrize("askers", [NOBODY, None], ids=["asked about", "swept over"])
@@ -165,6 +143,17 @@ def test_of_several_ranks_only_the_one_that_somebody_may_end_is_spared(node: Pro
     ]
 
 
+@pytest.mark.parametrize("askers", [NOBODY, None], ids=["asked about", "swept over"])
+def test_a_rank_is_no_orphan_where_its_launcher_is_the_first_process_of_a_container(
+    node: ProcTree, askers: frozenset[int] | None
+) -> None:
+    node.remove(INIT)
+    add(node, INIT, 0, working(), comm="mpirun")
+    knot(node, INIT, environment=RANK, group=40)
+    add(node, OTHER, INIT, working(), group=40)
+    assert verdict_on(node, askers).hung
+
+
 # orphans
 
 
@@ -180,71 +169,13 @@ def test_an_orphan_that_somebody_asks_about_is_hung(node: ProcTree) -> None:
     assert verdict_on(node, NOBODY).state is RankState.PROVEN
 
 
-@pytest.mark.parametrize("call_of_it", [working(), in_wait4(OTHER + 1)], ids=["works", "waits"])
-def test_an_orphan_that_has_a_relative_is_blocked_even_if_it_is_asked_about(node: ProcTree, call_of_it: Thread) -> None:
+@pytest.mark.parametrize("doing", [working(), in_read(3)], ids=["works", "is in a knot of its own"])
+def test_an_orphan_that_has_a_relative_is_blocked_even_if_it_is_asked_about(node: ProcTree, doing: Thread) -> None:
     knot(node, INIT, group=40)
-    add(node, OTHER, INIT, call_of_it, comm="script", group=40)
+    add(node, OTHER, INIT, doing, comm="script", group=40, links={3: reads(8), 4: writes(8)})
     found = verdict_on(node)
     assert found.state is RankState.BLOCKED
     assert f"pid {OTHER} (script), of its process group," in found.why
-
-
-# whoever waits for a message
-
-
-def test_a_hung_program_with_a_thread_that_waits_for_a_message_is_stalled_once_quiet(node: ProcTree) -> None:
-    """A service that was idle for an hour may still get the message upon which it terminates its helper."""
-    knot(node, INIT, ACCEPT)
-    found = verdict_on(node)
-    assert (found.state, found.hung) == (RankState.STALLED, False)
-    assert found.why.startswith(f"thread {TOP + 1} of pid {TOP} waits for something else")
-
-
-@pytest.mark.parametrize(
-    ("quiet_s", "state"),
-    [
-        (0.0, RankState.BLOCKED),
-        (POLICY.stall_after_s - 0.1, RankState.BLOCKED),
-        (POLICY.stall_after_s, RankState.STALLED),
-        (None, RankState.BLOCKED),
-    ],
-)
-def test_it_is_only_blocked_until_nothing_has_moved_for_the_window(
-    node: ProcTree, quiet_s: float | None, state: RankState
-) -> None:
-    knot(node, INIT, ACCEPT)
-    progress = {} if quiet_s is None else {0: Progress(0, quiet_s)}
-    look = msgspec.structs.replace(look_at(node), progress=progress)
-    assert [each.state for each in spared(node, look).ranks] == [state]
-
-
-def test_a_message_may_come_through_a_pipe_of_which_somebody_else_has_the_other_end(node: ProcTree) -> None:
-    knot(node, INIT, in_read(6))
-    add(node, OTHER, INIT, asleep(), links={4: writes(9)})
-    assert verdict_on(node).why.startswith(f"thread {TOP + 1} of pid {TOP} waits for something else")
-
-
-@pytest.mark.parametrize("beside", [asleep(), working()], ids=["sleeps for a set time", "works"])
-def test_a_thread_that_waits_for_no_message_is_no_reason_to_spare(node: ProcTree, beside: Thread) -> None:
-    """Whether such a one may end the knot was judged already: `judge.beside`."""
-    knot(node, INIT)
-    look = look_at(node)
-    node.remove(TOP)
-    add(node, TOP, INIT, in_wait4(CHILD), beside)
-    with_it = msgspec.structs.replace(look, double=look_at(node).double)
-    assert spared(node, with_it) == look.judgement
-
-
-def test_a_thread_that_waits_for_the_knot_itself_is_no_reason_to_spare(node: ProcTree) -> None:
-    knot(node, INIT, in_wait4(CHILD))
-    assert verdict_on(node).hung
-
-
-def test_an_elder_outweighs_a_message(node: ProcTree) -> None:
-    add(node, PARENT, INIT, working())
-    knot(node, PARENT, ACCEPT)
-    found = verdict_on(node)
-    assert (found.state, found.why[-len(str(PARENT)) :]) == (RankState.BLOCKED, str(PARENT))
 
 
 # what is no hang
