@@ -219,9 +219,9 @@ def _part(double: DoubleCollect, members: Set[ProcessId], without: Set[int]) -> 
 def quiet_times(double: DoubleCollect, ranks: tuple[RankView, ...]) -> dict[int, Progress]:
     """Return for how long each rank tree has not run, by the ages of its threads' last runs; 0 where one is not known.
 
-    A process that the last collect did not see may have moved at any time; one that has ended moves no more. The thread
-    in which an MPI runtime waits for its network moves nothing of the application's (assumption A2): Open MPI's wakes by
-    itself once in two minutes, so half of all single looks would find it awake within a window of one.
+    A process that the last collect did not see may have moved at any time; one that has ended moves no more. The
+    thread in which an MPI runtime waits for its network moves nothing of the application's (assumption A2): Open MPI's
+    wakes by itself once in two minutes, so half of all single looks would find it awake within a window of one.
     """
     clock_s = double.second.clock_s
     quiet_s: dict[ProcessId, float] = {}

@@ -39,9 +39,11 @@ def elders(forest: Forest, root: ProcessId, askers: frozenset[int]) -> tuple[Eld
     """Return who may mean to end what runs below `root`, nearest first; `askers` run hangprobe on just this process."""
     above = list(_above(forest, root.pid))
     asking = next((index for index, pid in enumerate(above) if pid in askers), None)
-    found = tuple(_named(forest, [pid for pid in above[:asking] if forest.name(pid) not in CARRIERS]))
+    carriers = {pid for pid in above if forest.name(pid) in CARRIERS and forest.is_starter(pid)}
+    found = tuple(_named(forest, [pid for pid in above[:asking] if pid not in carriers]))
     is_left = not above and has_lost_its_starter(forest, root) and not is_started_by_launcher(forest, root.pid)
-    return found or (tuple(_relatives(forest, root.pid)) if is_left else ())
+    kin = (each for each in _relatives(forest, root.pid) if each.process.pid not in askers)
+    return found or (tuple(kin) if is_left else ())
 
 
 def is_started_by_launcher(forest: Forest, pid: int) -> bool:

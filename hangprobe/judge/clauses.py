@@ -33,9 +33,9 @@ def by_knot(scene: Scene, rank: RankView, main: ThreadId, since_s: float | None)
         return say(state=RankState.BLOCKED, why=around)
     if unread := scene.unread(around):
         return say(state=RankState.BLOCKED, why=f"the threads of pid {unread.pid} cannot be read")
-    if pending := scene.may_act(around, scene.proven, closed_s):
+    if pending := scene.may_act(around, scene.proven, scene.closed_by(culprits)):
         return say(state=RankState.BLOCKED, why=_SLEEPER.format(pending[0]), pending=pending)
-    if scene.may_be_alarmed(closed_s):
+    if scene.may_be_alarmed(scene.closed_by(culprits)):
         return say(state=RankState.BLOCKED, why=_ALARM)
     return say(
         state=RankState.PROVEN,
@@ -63,9 +63,9 @@ def by_leak(
     say = partial(RankVerdict, rank.rank, culprits=culprits, closed_s=closed_s, since_s=since_s)
     keepers = (keeper.process for thread in culprits for keeper in _keepers(scene.views[thread]))
     around = {each.rank: each for process in keepers if (each := scene.rank_of.get(process)) is not None}
-    if pending := scene.may_act([rank, *around.values()], members, closed_s):
+    if pending := scene.may_act([rank, *around.values()], members, scene.closed_by(culprits)):
         return say(state=RankState.BLOCKED, why=_SLEEPER.format(pending[0]), pending=pending)
-    if scene.may_be_alarmed(closed_s):
+    if scene.may_be_alarmed(scene.closed_by(culprits)):
         return say(state=RankState.BLOCKED, why=_ALARM)
     assumes = assumptions(reachable(main, graph) & graph.keys(), scene.standing, scene.double)
     why = "it waits for what another process keeps and does not give up"
@@ -95,9 +95,9 @@ def by_quiet(scene: Scene, rank: RankView, main: ThreadId, since_s: float | None
         culprits = scene.culprits(own[0], scene.proven)
         closed_s = scene.closed(culprits)
         around = scene.ranks_around(rank, culprits)
-        if isinstance(around, str) or scene.unread(around) or scene.may_be_alarmed(closed_s):
+        if isinstance(around, str) or scene.unread(around) or scene.may_be_alarmed(scene.closed_by(culprits)):
             continue
-        if scene.may_act(around, scene.proven, closed_s):
+        if scene.may_act(around, scene.proven, scene.closed_by(culprits)):
             continue
         return RankVerdict(
             rank.rank,

@@ -46,9 +46,9 @@ class Scene:
         self.views = threads(double.second)
         self.processes = {process.id: process for process in double.second.processes}
         self.rank_of = {member: rank for rank in ranks for member in rank.members}
-        quiet_s = {each.process: each.quiet_s for its in progress.values() for each in its.processes}
+        self.quiet_s = {each.process: each.quiet_s for its in progress.values() for each in its.processes}
         self.leaks = Leaks(
-            threads(double.first), self.views, unmoved(double), self.processes, self.proven, quiet_s, stall_after_s
+            threads(double.first), self.views, unmoved(double), self.processes, self.proven, self.quiet_s, stall_after_s
         )
         self.kept = self.leaks.kept()
         self.unread_waits = unread_waits(double)
@@ -63,6 +63,20 @@ class Scene:
         times = [self.views[thread].last_ran_s for thread in culprits]
         known = [time_s for time_s in times if time_s is not None]
         return max(known) if known and len(known) == len(times) else None
+
+    def closed_by(self, culprits: Sequence[ThreadId]) -> float | None:
+        """Return a time by which all of `culprits` had blocked: of a thread without a time, since when it was watched.
+
+        Linux 6.12 and newer may move a sleeping thread to another processor, and then forget when it ran (se.exec_start
+        is 0, measured once in some 60 threads).
+        """
+        times = [self.views[thread].last_ran_s or self._quiet_since(thread.process) for thread in culprits]
+        known = [time_s for time_s in times if time_s is not None]
+        return max(known) if known and len(known) == len(times) else None
+
+    def _quiet_since(self, process: ProcessId) -> float | None:
+        quiet_s = self.quiet_s.get(process, 0.0)
+        return self.clock_s - quiet_s if self.clock_s is not None and quiet_s > 0 else None
 
     def may_act(
         self, ranks: Iterable[RankView], members: Set[ThreadId], closed_s: float | None

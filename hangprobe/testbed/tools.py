@@ -110,7 +110,9 @@ def _root(tool: Tool) -> Path:
             if not root.is_dir():  # a second hangprobe may have been faster
                 unpacked.rename(root)
     except OSError as error:
-        raise ToolMissing(tool.package, f"cannot write {root.parent}: {error.strerror}", "set HANGPROBE_CACHE") from None
+        raise ToolMissing(
+            tool.package, f"cannot write {root.parent}: {error.strerror}", "set HANGPROBE_CACHE"
+        ) from None
     return root
 
 

@@ -28,6 +28,7 @@ RANKS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 SLUG = re.compile(r"[a-z]+(-[a-z]+)*")
 TIER = {"proven", "leak", "blocked", "stalled"}
 STATE = TIER | {"waiting", "progressing", "stopped", "exited", "unknown"}
+BARRIER = {"permission", "hidepid", "pid-namespace", "unsettled"}
 IDENTITY = {"host": str, "pid": int, "start_time": int}
 
 FINDING = {
@@ -36,7 +37,10 @@ FINDING = {
     "likely": bool,
     "ranks": RANKS,
     "processes": [IDENTITY | {"forked": Maybe(bool)}],
-    "waits": [{"host": str, "pid": int, "tid": int, "kind": SLUG, "object": str, "wakers": [{"pid": int, "tid": int}]}],
+    "waits": [
+        {"host": str, "pid": int, "tid": int, "kind": SLUG, "object": str}
+        | {"wakers": [{"pid": int, "tid": int}], "since_s": Maybe(float)}
+    ],
     "detail": Each(str, str),
     "says": str,
     "assumptions": [str],
@@ -61,7 +65,8 @@ RESULT = {
     "findings": [FINDING],
     "start_methods": Each({"fork", "spawn", "forkserver", "exec"}, RANKS),
     "watched": {"interval_s": float, "samples": int, "double_collects": int},
-    "unreadable": [{"what": str, "why": str}],
+    "unreadable": [{"what": str, "why": str, "barrier": Maybe(BARRIER)}],
+    "size": Maybe(int),
     "program": Maybe({"name": str, "variant": str, "mitigation": Maybe(SLUG)}),
 }
 

@@ -41,7 +41,8 @@ def test_document_says_which_ranks_hang_and_why(hung: Done) -> None:
     assert (document["verdict"], document["tier"], document["launcher"]) == ("hang", "proven", "hydra")
     assert (document["ended_by"], document["exit_status"]) == ("hangprobe", None)
     assert document["program"] == {"name": "bcast_under_lock", "variant": "default", "mitigation": None}
-    assert document["detected_after_s"] is not None
+    # Linux 6.12 and newer sometimes forget when a sleeping thread ran (judge/scene.py): then the time is not known
+    assert document["detected_after_s"] is None or document["detected_after_s"] > 0
     assert (finding["ranks"], finding["mechanism"], finding["tier"]) == ("1-3", "fork-orphaned-lock", "proven")
     assert finding["detail"] == {"lock": "python-lock"}
     assert finding["assumptions"] == []

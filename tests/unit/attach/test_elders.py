@@ -132,7 +132,6 @@ def test_who_only_passes_on_signals_is_no_elder_but_whoever_uses_it_is(node: Nod
     assert [pid for pid, _ in elders_of(node, 13)] == [11, 10]
 
 
-@pytest.mark.xfail(reason="su and sudo are passed through by their names alone", strict=True)
 @pytest.mark.parametrize("name", sorted(CARRIERS))
 def test_a_program_that_only_has_the_name_of_a_carrier_is_an_elder(node: Node, name: str) -> None:
     chain(node, name, "helper")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec.structs
@@ -57,15 +58,17 @@ def test_a_message_may_come_through_a_pipe_of_which_somebody_else_has_the_other_
     assert verdict_on(node).why.startswith(f"thread {TOP + 1} of pid {TOP} waits for something else")
 
 
-def judged_before(node: ProcTree, *threads: Thread, child: Thread | None = None) -> Look:
-    """Return a look at the hung program in which its threads do something else than when it was judged."""
+def leaked(node: ProcTree, *threads: Thread, child: Sequence[Thread] = (in_read(3),)) -> Look:
+    """Return a look at a program that is hung by a leak, and thus in no knot: its threads, and those of its child."""
     look = look_at(node)
     node.remove(TOP)
+    node.remove(CHILD)
     add(node, TOP, INIT, *threads, links={6: reads(9)})
-    if child is not None:
-        node.remove(CHILD)
-        add(node, CHILD, TOP, in_read(3), child, is_forked=True, links={3: reads(7), 4: writes(7)})
-    return msgspec.structs.replace(look, double=look_at(node).double)
+    add(node, CHILD, TOP, *child, is_forked=True, links={3: reads(7), 4: writes(7)})
+    (rank,) = look.judgement.ranks
+    rank = rank.but(culprits=tuple(each for each in rank.culprits if each.process.pid == CHILD))
+    judgement = look.judgement.but(proven=frozenset(), blocked=frozenset(), ranks=(rank,))
+    return msgspec.structs.replace(look, double=look_at(node).double, judgement=judgement)
 
 
 @pytest.mark.parametrize(
@@ -81,14 +84,21 @@ def judged_before(node: ProcTree, *threads: Thread, child: Thread | None = None)
 def test_a_thread_that_was_judged_already_is_no_reason_to_spare(node: ProcTree, threads: tuple[Thread, ...]) -> None:
     """Whether such a one may end the knot is known by then: `judge.beside`."""
     knot(node, INIT)
-    look = judged_before(node, *threads)
+    look = leaked(node, *threads)
     assert spared(node, look) == look.judgement
 
 
 def test_the_child_that_holds_the_knot_may_get_a_message_as_well(node: ProcTree) -> None:
     knot(node, INIT)
-    (found,) = spared(node, judged_before(node, in_wait4(CHILD), child=ACCEPT)).ranks
+    (found,) = spared(node, leaked(node, in_wait4(CHILD), child=[in_read(3), ACCEPT])).ranks
     assert found.why.startswith(f"thread {CHILD + 1} of pid {CHILD} waits for something else")
+
+
+def test_the_culprit_itself_is_no_reason_to_spare(node: ProcTree) -> None:
+    """Who reads a socket that a launcher never feeds is live by nature, and is what is told of."""
+    knot(node, INIT)
+    look = leaked(node, in_wait4(CHILD), child=[ACCEPT])
+    assert spared(node, look) == look.judgement
 
 
 def test_what_another_process_of_the_tree_waits_for_does_not_matter(node: ProcTree) -> None:

@@ -92,7 +92,6 @@ def test_a_job_of_a_terminals_shell_is_no_orphan(node: Node) -> None:
     assert elders_of(node, 20) == []
 
 
-@pytest.mark.xfail(reason="whoever asks is left out of the ancestors, not of the relatives", strict=True)
 def test_whoever_asks_about_an_orphan_is_no_relative_of_it(node: Node) -> None:
     """`(app &); hangprobe attach PID` in a script: all three have the script's group."""
     orphan(node, 50, group=40)

@@ -6,7 +6,7 @@ import pytest
 
 from hangprobe.model import DoubleCollect, RankState, RankVerdict
 
-from .builders import BLOCKED_AT_S, WINDOW_S, but, judged, stuck_child, twice, waiting_main
+from .builders import BLOCKED_AT_S, CHILD, WINDOW_S, but, judged, stuck_child, twice, waiting_main
 
 
 def with_alarms(alarms: bool | None, at_s: tuple[float, ...] | None = (BLOCKED_AT_S + 10.0,)) -> RankVerdict:
@@ -40,3 +40,12 @@ def test_a_knot_that_has_stood_for_the_window_is_past_any_alarm() -> None:
     double = twice(waiting_main(), stuck_child())
     alarmed = DoubleCollect(double.first, but(double.second, alarms=True))
     assert judged(alarmed, quiet_s=WINDOW_S).ranks[0].state is RankState.PROVEN
+
+
+def test_a_thread_of_which_the_kernel_forgot_when_it_ran_has_stood_since_it_was_watched() -> None:
+    child = stuck_child()
+    forgotten = but(child, threads=tuple(but(view, last_ran_s=None) for view in child.threads))
+    double = twice(waiting_main(), forgotten)
+    alarmed = DoubleCollect(double.first, but(double.second, alarms=True, alarms_at_s=None))
+    assert judged(alarmed).ranks[0].state is RankState.BLOCKED
+    assert judged(alarmed, quiet_s=WINDOW_S, by_pid={CHILD: WINDOW_S}).ranks[0].state is RankState.PROVEN
