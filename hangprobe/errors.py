@@ -5,6 +5,7 @@
      │    ├── UnknownName               a reproducer, variant, mitigation ... that does not exist
      │    ├── NoSuchProcess             the process to look at is not there
      │    └── NoSuchJob                 the batch system has no such job, or it has no nodes
+     ├── ExtraMissing               a library that only some commands need is not installed
      ├── NoJobFound                 none of the nodes that answered runs a job
      ├── UnwritableFolder           the results cannot be written where they should go
      ├── UnwritableFile             neither can the document
@@ -175,6 +176,15 @@ class NoJobFound(HangprobeError):
         super().__init__(
             f"no job of yours was seen on {hosts}{answered}", "is it the right user, and are these its nodes?"
         )
+
+
+class ExtraMissing(HangprobeError):
+    """A library that only some commands need is not installed."""
+
+    slug = "extra-missing"
+
+    def __init__(self, library: str, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs {library}, which is not installed", f"pip install 'hangprobe[{extra}]'")
 
 
 class RecordUnreadable(HangprobeError):

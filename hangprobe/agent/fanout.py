@@ -18,8 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hangprobe.agent.hosts import folded
+from hangprobe.agent.hosts import need_clustershell
 from hangprobe.agent.nodereport import by_host
+from hangprobe.ranksets import fold_hosts
 
 FANOUT = 64
 """Connections at once, ClusterShell's own default."""
@@ -35,6 +36,7 @@ Answers = dict[str, "bytes | str"]
 
 def by_ssh(hosts: Sequence[str], command: Sequence[str], deadline_s: float, tree_from: int = TREE_FROM) -> Answers:
     """Run a command on every host by ssh, and return after `deadline_s` seconds at the latest."""
+    need_clustershell()
     from ClusterShell.Task import task_self, task_terminate
 
     task = task_self()
@@ -79,8 +81,8 @@ def _topology(hosts: Sequence[str], folder: Path) -> str:
 
     gateway_count = math.isqrt(len(hosts))
     gateways, others = hosts[:gateway_count], hosts[gateway_count:]
-    lines = ["[routes]", f"{socket.gethostname().partition('.')[0]}: {folded(gateways)}"]
-    lines += [f"{gateway}: {folded(share)}" for gateway, share in zip(gateways, _shares(others, gateway_count))]  # noqa: B905
+    lines = ["[routes]", f"{socket.gethostname().partition('.')[0]}: {fold_hosts(gateways)}"]
+    lines += [f"{gateway}: {fold_hosts(share)}" for gateway, share in zip(gateways, _shares(others, gateway_count))]  # noqa: B905
     path = folder / "topology.conf"
     path.write_text("\n".join(lines) + "\n")
     return str(path)

@@ -5,6 +5,7 @@ The parsers are pure; what the batch system is asked has a deadline.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hangprobe.errors import NoSuchJob, UsageError
+from hangprobe.errors import ExtraMissing, NoSuchJob, UsageError
 
 ASK_S = 10.0
 """A batch system that is busy answers within seconds; one that is down answers never."""
@@ -61,8 +62,15 @@ def _lines(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match.group() for match in words))
 
 
+def need_clustershell() -> None:
+    """Raise ExtraMissing if ClusterShell is not installed."""
+    if importlib.util.find_spec("ClusterShell") is None:
+        raise ExtraMissing("ClusterShell", "attach on several nodes", "nodes")
+
+
 def unfolded(text: str) -> tuple[str, ...]:
     """Return the hosts of a folded set. Raises UsageError."""
+    need_clustershell()
     from ClusterShell.NodeSet import NodeSet, NodeSetException
 
     try:
@@ -72,16 +80,6 @@ def unfolded(text: str) -> tuple[str, ...]:
     if not found:
         raise UsageError(f"'{text}' names no host", "write node[01-64] or node01,node02")
     return found
-
-
-def folded(hosts: Sequence[str]) -> str:
-    """Return hosts as a set is written: `node[01-03]`."""
-    from ClusterShell.NodeSet import NodeSet, NodeSetException
-
-    try:
-        return str(NodeSet.fromlist(list(hosts)))
-    except NodeSetException:
-        return ",".join(hosts)
 
 
 def allocation(job: str, run: Run | None = None, has: Callable[[str], str | None] = shutil.which) -> Allocation:

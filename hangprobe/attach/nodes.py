@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hangprobe.agent import fanout
-from hangprobe.agent.hosts import Allocation, Batch, folded
+from hangprobe.agent.hosts import Allocation, Batch
 from hangprobe.agent.join import join, missing
 from hangprobe.agent.nodereport import NodeReport, unpack
 from hangprobe.conclude import conclude
@@ -24,6 +24,7 @@ from hangprobe.model import Unreadable, Verdict
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.starters import starters
 from hangprobe.policy import Policy
+from hangprobe.ranksets import fold_hosts
 from hangprobe.result import Result
 
 LATE_S = 1.0
@@ -58,7 +59,7 @@ class Round:
             verdict = Verdict.UNKNOWN if is_partly_seen else result.verdict
             results.append(result.but(unreadable=unreadable, verdict=verdict))
         if not results:
-            raise NoJobFound(folded(self.hosts), [f"{each.what}: {each.why}" for each in failed])
+            raise NoJobFound(fold_hosts(self.hosts), [f"{each.what}: {each.why}" for each in failed])
         return results
 
     def _ask(self) -> tuple[list[NodeReport], list[Unreadable]]:

@@ -88,10 +88,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "attach.sparing": {"model", "policy", "record", "observe", "attach.attachment", "attach.elders"},
     "attach.sweep": {"errors", "model", "policy", "result", "judge.beside", "observe", "conclude", "attach.attachment"}
     | {"attach.sparing"},
-    "attach.nodes": {"errors", "model", "policy", "result", "observe", "conclude", "agent"},
+    "attach.nodes": {"ranksets", "errors", "model", "policy", "result", "observe", "conclude", "agent"},
     "agent.nodereport": {"model", "evidence"},
     "agent.hosts": {"errors"},
-    "agent.fanout": {"agent.hosts", "agent.nodereport"},
+    "agent.fanout": {"ranksets", "agent.hosts", "agent.nodereport"},
     "agent.join": {"model", "evidence", "policy", "ranksets", "result", "judge", "explain", "observe.feeding"}
     | {"agent.nodereport"},
     "agent.node": {"model", "policy", "observe", "attach.sweep", "attach.attachment", "agent.nodereport"},

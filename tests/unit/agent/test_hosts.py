@@ -16,13 +16,13 @@ from hangprobe.agent.hosts import (
     Batch,
     Run,
     allocation,
-    folded,
     hosts_in,
     pbs_hosts,
     slurm_hosts,
     unfolded,
 )
-from hangprobe.errors import NoSuchJob, UsageError
+from hangprobe.errors import ExtraMissing, NoSuchJob, UsageError
+from hangprobe.ranksets import fold_hosts
 
 # node files
 
@@ -120,12 +120,12 @@ def test_a_set_of_nothing_is_refused(text: str) -> None:
 
 @given(st.lists(st.from_regex(r"[a-z]{1,3}[0-9]{0,3}", fullmatch=True), min_size=1))
 def test_what_is_folded_is_unfolded_to_the_same_hosts(names: list[str]) -> None:
-    assert set(unfolded(folded(names))) == set(names)
+    assert set(unfolded(fold_hosts(names))) == set(names)
 
 
 @pytest.mark.parametrize("name", ["a[", "a]b", "a[1-"])
 def test_what_cannot_be_folded_is_written_as_it_is(name: str) -> None:
-    assert folded([name, "b"]) == f"{name},b"
+    assert fold_hosts([name, "b"]) == f"{name},b"
 
 
 # Slurm
@@ -261,3 +261,9 @@ def test_a_batch_system_that_does_not_answer_is_not_waited_for(tmp_path: Path, m
     monkeypatch.setattr(hosts, "ASK_S", 0.2)
     with pytest.raises(NoSuchJob, match=r"did not answer within 0\.2 s"):
         hosts._run((batch_command(tmp_path, "exec sleep 60"),))
+
+
+def test_without_clustershell_the_command_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ExtraMissing, match=r"pip install 'hangprobe\[nodes\]'"):
+        unfolded("node[01-02]")
