@@ -278,7 +278,9 @@ class Starter(Frozen, frozen=True):
 
     process: ProcessId
     ports: tuple[int, ...]
-    """The TCP ports on which it listens, or of its connections."""
+    """The TCP ports on which it listens."""
+    addresses: tuple[str, ...]
+    """Its own ends of its TCP connections (`10.0.0.1:33007`): Intel's stops listening once all have come."""
     feeds_others: bool
     """Whether it may feed other ranks than its launcher does by itself."""
     stdin: str | None = None

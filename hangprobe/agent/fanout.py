@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +37,22 @@ Answers = dict[str, "bytes | str"]
 def by_ssh(hosts: Sequence[str], command: Sequence[str], deadline_s: float, tree_from: int = TREE_FROM) -> Answers:
     """Run a command on every host by ssh, and return after `deadline_s` seconds at the latest."""
     need_clustershell()
+    from ClusterShell.Task import TimeoutError as TaskTimeoutError
     from ClusterShell.Task import task_self, task_terminate
 
     task = task_self()
     answers: Answers = dict.fromkeys(hosts, UNANSWERED.format(deadline_s))
     with tempfile.TemporaryDirectory(prefix="hangprobe-fanout-") as folder, _gateway_python():
-        try:
-            task.set_info("fanout", FANOUT)
-            task.set_info("connect_timeout", max(1, int(deadline_s * CONNECT_SHARE)))
-            has_tree = len(hosts) >= tree_from
-            if has_tree:
-                task.load_topology(_topology(hosts, Path(folder)))
-            worker = task.shell(
-                shlex.join(command), nodes=",".join(hosts), timeout=deadline_s, stderr=True, stdin=False, tree=has_tree
-            )
+        task.set_info("fanout", FANOUT)
+        task.set_info("connect_timeout", max(1, int(deadline_s * CONNECT_SHARE)))
+        has_tree = len(hosts) >= tree_from
+        if has_tree:
+            task.load_topology(_topology(hosts, Path(folder)))
+        worker = task.shell(
+            shlex.join(command), nodes=",".join(hosts), timeout=deadline_s, stderr=True, stdin=False, tree=has_tree
+        )
+        with contextlib.suppress(TaskTimeoutError):  # whoever did not answer by then is named below
             task.run(timeout=deadline_s + 1.0)
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] != "ClusterShell":
-                raise
         answers.update(_collected(worker, hosts, deadline_s))
         task_terminate()
     return answers
@@ -82,7 +80,8 @@ def _topology(hosts: Sequence[str], folder: Path) -> str:
     gateway_count = math.isqrt(len(hosts))
     gateways, others = hosts[:gateway_count], hosts[gateway_count:]
     lines = ["[routes]", f"{socket.gethostname().partition('.')[0]}: {fold_hosts(gateways)}"]
-    lines += [f"{gateway}: {fold_hosts(share)}" for gateway, share in zip(gateways, _shares(others, gateway_count))]  # noqa: B905
+    shares = zip(gateways, _shares(others, gateway_count), strict=False)
+    lines += [f"{gateway}: {fold_hosts(share)}" for gateway, share in shares]
     path = folder / "topology.conf"
     path.write_text("\n".join(lines) + "\n")
     return str(path)
@@ -109,10 +108,9 @@ def _gateway_python() -> Any:
 
 def by_srun(job: str, hosts: Sequence[str], command: Sequence[str], deadline_s: float) -> Answers:
     """Run a command on every node of a Slurm job, in a step beside those that run there (srun(1), --overlap)."""
-    output, said = _in_time(srun_command(job, hosts, command), deadline_s)
+    output, said = _in_time(srun_command(job, hosts, command), deadline_s, speaker="srun: ")
     known = {host.partition(".")[0]: lines for host, lines in by_host(output).items()}
-    failed = f"srun: {said}" if said else UNANSWERED.format(deadline_s)
-    return {host: known.get(host.partition(".")[0], failed) for host in hosts}
+    return {host: known.get(host.partition(".")[0], said) for host in hosts}
 
 
 def srun_command(job: str, hosts: Sequence[str], command: Sequence[str]) -> tuple[str, ...]:
@@ -127,13 +125,13 @@ def by_pbsdsh(hosts: Sequence[str], command: Sequence[str], deadline_s: float, f
 
     Its output goes to the job's own, so each node writes a file in `folder`, which all nodes must share.
     """
-    _, said = _in_time(pbsdsh_command(command, folder), deadline_s)
+    _, said = _in_time(pbsdsh_command(command, folder), deadline_s, speaker="pbsdsh: ")
     answers: Answers = {}
     for host in hosts:
         short = host.partition(".")[0]
         files = [path for path in folder.glob("*.report") if path.stem.partition(".")[0] == short]
         output = files[0].read_bytes() if files else b""
-        answers[host] = output or (f"pbsdsh: {said}" if said else UNANSWERED.format(deadline_s))
+        answers[host] = output or said
     return answers
 
 
@@ -146,33 +144,34 @@ def pbsdsh_command(command: Sequence[str], folder: Path) -> tuple[str, ...]:
 
 def by_fork(command: Sequence[str], deadline_s: float) -> bytes | str:
     """Run a command on this very node."""
+    output, said = _in_time(command, deadline_s)
+    return output or said
+
+
+def _in_time(command: Sequence[str], deadline_s: float, speaker: str = "") -> tuple[bytes, str]:
+    """Run a command for at most `deadline_s`; return what it printed, and why that may not be all, in a few words."""
+    is_late = False
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=deadline_s, check=False, stdin=subprocess.DEVNULL, env=_environment()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
-    except subprocess.TimeoutExpired:
-        return UNANSWERED.format(deadline_s)
-    words = done.stderr.decode(errors="replace").strip().splitlines()
-    return done.stdout or (words[-1] if words else "brought no answer")
-
-
-def _environment() -> Mapping[str, str]:
-    return dict(os.environ)
-
-
-def _in_time(command: Sequence[str], deadline_s: float) -> tuple[bytes, str]:
-    """Run a command for at most `deadline_s`; return what it printed, and the last line that it complained with."""
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
+    except OSError as error:
+        return b"", f"cannot run {command[0]}: {error.strerror}"
+    with process:
         try:
             output, errors = process.communicate(timeout=deadline_s)
         except subprocess.TimeoutExpired:
+            is_late = True
             os.killpg(process.pid, signal.SIGTERM)  # with its children: one that keeps the pipe would be waited for
             try:
                 output, errors = process.communicate(timeout=1.0)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 output, errors = process.communicate()
+        except BaseException:  # Ctrl-C: the command is in a session of its own, and does not get it
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     words = errors.decode(errors="replace").strip().splitlines()
-    return output, words[-1] if words else ""
+    if words:
+        return output, f"{speaker}{words[-1]}"
+    return output, UNANSWERED.format(deadline_s) if is_late else f"{speaker}brought no answer"

@@ -141,7 +141,7 @@ def _command(name: str, parts: Sequence[JobReport], starters: Sequence[Starter])
     told = (rank.stdin.starter for part in parts for rank in part.ranks if rank.stdin and rank.stdin.starter)
     addresses = {each for starter in told for each in starter.split(",")}
     addresses.add(name.removeprefix("mpiexec at "))
-    known = [starter.command for starter in starters if any(_is_at(starter, each, starters) for each in addresses)]
+    known = [starter.command for starter in starters if any(_is_at(starter, each) for each in addresses)]
     return next(iter(known), None) or next((part.command for part in parts if part.command), (name,))
 
 
@@ -176,23 +176,20 @@ def _with_stdin(rank: RankView, starters: Sequence[Starter]) -> RankView:
     if rank.stdin is None or rank.stdin.starter is None:
         return rank
     addresses = rank.stdin.starter.split(",")
-    mine = [starter for starter in starters if any(_is_at(starter, each, starters) for each in addresses)]
+    mine = [starter for starter in starters if any(_is_at(starter, each) for each in addresses)]
     is_openmpi = rank.launcher is Launcher.OPENMPI
     may_feed = (starter.stdin != NOTHING if is_openmpi else starter.feeds_others for starter in mine)
     return rank.but(stdin=rank.stdin.but(starter=None) if mine and not any(may_feed) else None)
 
 
-def _is_at(starter: Starter, address: str, among: Sequence[Starter]) -> bool:
-    """Tell whether a command is the one at an address; one by number is taken if no other listens at its port."""
+def _is_at(starter: Starter, address: str) -> bool:
+    """Tell whether a command is the one at an address: a name with a port or pid, or exactly an end of a connection."""
     if "#" in address:
         host, _, pid = address.rpartition("#")
         return (host.partition(".")[0], pid) == (starter.process.host.partition(".")[0], str(starter.process.pid))
     host, _, port = address.rpartition(":")
-    if not port.isdigit() or int(port) not in starter.ports:
-        return False
-    if host.partition(".")[0] == starter.process.host.partition(".")[0]:
-        return True
-    return sum(int(port) in each.ports for each in among) == 1
+    is_there = host.partition(".")[0] == starter.process.host.partition(".")[0]
+    return address in starter.addresses or (is_there and port.isdigit() and int(port) in starter.ports)
 
 
 def _methods(parts: Iterable[JobReport]) -> dict[StartMethod, set[int]]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
-from hangprobe.diagnosis import HUNG, Diagnosis
+from hangprobe.diagnosis import Diagnosis
 from hangprobe.model import (
     Barrier,
     DoubleCollect,
@@ -37,7 +37,7 @@ from hangprobe.observe.snapshot import double_collect
 from hangprobe.observe.trees import Tree
 from hangprobe.observe.world import Lasting, World
 from hangprobe.policy import Policy
-from hangprobe.record import Look, Writer
+from hangprobe.record import Look
 
 Spare = Callable[[Look], Judgement]
 """Returns the judgement of a look, with some hangs taken back."""
@@ -50,7 +50,6 @@ class Attachment(Diagnosis):
     tree: Tree
     policy: Policy
     host: str
-    record: Writer = field(default_factory=lambda: Writer(None))
     reader: Reader = field(default_factory=Reader)
     lasting: Lasting = field(default_factory=Lasting)
     spare: Spare = field(default_factory=lambda: _unspared)
@@ -130,8 +129,6 @@ class Attachment(Diagnosis):
         has_changed = self.judgement is None or self.is_changed_by(found)
         if has_changed:
             found = self.explain(found, self._world(), self.policy, self.clock)
-            if found.findings or found.judgement.verdict in HUNG:
-                self.record.write(found)
         self.accept(found)
         self.name_victims(self.reader, self._seen(), self.policy)
         return has_changed

@@ -187,7 +187,7 @@ class NodeLooks:
         return self.round.look()
 
     def is_anything_left(self) -> bool:
-        """Tell whether jobs were seen last."""
+        """Tell whether a further look makes sense: it does until it finds no job (NoJobFound)."""
         return True
 
 

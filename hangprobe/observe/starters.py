@@ -10,7 +10,7 @@ from hangprobe.model import Starter, Unreadable
 from hangprobe.observe.census import Census
 from hangprobe.observe.feeding import feeds_others, is_starter, read_command
 from hangprobe.observe.reader import Reader
-from hangprobe.observe.tcp import connections
+from hangprobe.observe.tcp import ESTABLISHED, LISTENING, connections
 from hangprobe.observe.trees import is_own
 
 
@@ -24,8 +24,10 @@ def starters(reader: Reader, host: str) -> tuple[Starter, ...]:
         process = census.process(pid)
         if process is not None and command and is_starter(command):
             feeds = feeds_others(reader, pid, command)
-            ports = tuple(sorted({each.port for each in connections(reader, pid)}))
+            known = connections(reader, pid)
+            ports = tuple(sorted({each.port for each in known if each.state == LISTENING}))
+            ends = tuple(sorted({each.own for each in known if each.state == ESTABLISHED}))
             stdin = reader.link(f"{pid}/fd/0")
             link = None if isinstance(stdin, Unreadable) else stdin
-            found.append(Starter(process, ports, feeds, link, tuple(command)))
+            found.append(Starter(process, ports, ends, feeds, link, tuple(command)))
     return tuple(found)

@@ -21,12 +21,17 @@ ESTABLISHED, LISTENING = 0x01, 0x0A
 class Connection:
     """One line of the table."""
 
-    port: int
-    """The local one."""
+    own: str
+    """Address and port of this end, `10.0.0.254:33007`."""
     peer: str
     """Address and port of the other end, `10.0.0.1:33007`; port 0 for one that listens."""
     state: int
     inode: str
+
+    @property
+    def port(self) -> int:
+        """The port of this end."""
+        return int(self.own.rpartition(":")[2])
 
 
 def connections(reader: Reader, pid: int) -> list[Connection]:
@@ -43,7 +48,7 @@ def parse_tcp(text: str) -> Iterator[Connection]:
     for line in text.splitlines()[1:]:
         words = line.split()
         try:
-            yield Connection(int(words[1].rpartition(":")[2], 16), _address(words[2]), int(words[3], 16), words[9])
+            yield Connection(_address(words[1]), _address(words[2]), int(words[3], 16), words[9])
         except (IndexError, ValueError, OverflowError):
             continue
 
@@ -51,4 +56,6 @@ def parse_tcp(text: str) -> Iterator[Connection]:
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     words = [int(host[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(host), 8)]
-    return f"{ipaddress.ip_address(b''.join(words))}:{int(port, 16)}"
+    found = ipaddress.ip_address(b"".join(words))
+    plain = getattr(found, "ipv4_mapped", None) or found  # a socket of IPv6 shows its peers of IPv4 so
+    return f"{plain}:{int(port, 16)}"

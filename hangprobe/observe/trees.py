@@ -188,6 +188,9 @@ def runs(pid: int, name: str) -> bool:
     """
     try:
         user = os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return False
+    try:
         program, owner = os.path.basename(os.readlink(f"/proc/{pid}/exe")), os.stat(f"/proc/{pid}/exe").st_uid
     except PermissionError:
         return user == 0

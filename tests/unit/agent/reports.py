@@ -112,5 +112,6 @@ def starter(
     stdin: str | None = "/dev/pts/0",
     pid: int = MPIEXEC,
     command: tuple[str, ...] = COMMAND,
+    ends: tuple[str, ...] = (),
 ) -> Starter:
-    return Starter(process_id(host, pid), (port,), feeds, stdin, command)
+    return Starter(process_id(host, pid), (port,), ends, feeds, stdin, command)

@@ -56,16 +56,23 @@ def test_a_host_is_the_same_with_its_domain_and_without() -> None:
     assert leaks(node("node02", reading("node02", 1, address)), node("login", starters=(starter(), feeding)))
 
 
-def test_a_command_that_is_known_by_number_must_be_the_only_one_at_its_port() -> None:
-    here = node("node02", reading("node02", 1, "10.0.0.1:45813"))
-    assert leaks(here, node("login", starters=(starter(),)))
-    assert not leaks(here, node("login", starters=(starter(),)), node("node07", starters=(starter("node07"),)))
+def test_a_command_that_is_known_by_number_must_have_that_very_end_of_a_connection() -> None:
+    address = "10.0.0.1:45813"
+    here = node("node02", reading("node02", 1, address))
+    assert leaks(here, node("login", starters=(starter(ends=("10.0.0.1:22", address)),)))
+    assert not leaks(here, node("login", starters=(starter(),)))
+    assert not leaks(here, node("login", starters=(starter(ends=("10.0.0.2:45813",)),)))
+
+
+def test_a_command_on_another_host_is_not_taken_for_one_that_was_not_seen_because_of_its_port() -> None:
+    assert not leaks(node("node02", reading("node02", 1, AT)), node("node07", starters=(starter("node07"),)))
 
 
 def test_one_of_several_peers_may_be_the_command() -> None:
     """Intel MPI's proxies are connected to their mpiexec, or to another proxy."""
     several = "10.0.0.9:40001,10.0.0.1:45813"
-    assert leaks(node("node02", reading("node02", 1, several)), node("login", starters=(starter(),)))
+    here = starter(ends=("10.0.0.1:45813",))
+    assert leaks(node("node02", reading("node02", 1, several)), node("login", starters=(here,)))
 
 
 @pytest.mark.parametrize("address", ["login", "login:", "login:port", ":", "", "login#", "#4"])

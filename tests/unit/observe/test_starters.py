@@ -52,7 +52,7 @@ def found(tree: ProcTree) -> tuple[Starter, ...]:
 
 def test_a_launchers_command_is_told_with_its_ports_and_its_standard_input(tree: ProcTree) -> None:
     add(tree)
-    assert found(tree) == (Starter(tree.id(MPIEXEC), (33007, 45813), False, "/dev/null", COMMAND),)
+    assert found(tree) == (Starter(tree.id(MPIEXEC), (45813,), ("127.0.0.1:33007",), False, "/dev/null", COMMAND),)
 
 
 @pytest.mark.parametrize("command", ["/usr/bin/mpirun", "mpiexec.hydra", "/opt/ompi/bin/prterun", "mpiexec"])
@@ -94,7 +94,7 @@ def test_a_command_that_may_feed_other_ranks_says_so(
 def test_what_may_not_be_read_of_a_command_is_left_open(tree: ProcTree) -> None:
     add(tree)
     tree.refuse(f"{MPIEXEC}/fd")
-    assert found(tree) == (Starter(tree.id(MPIEXEC), (), False, None, COMMAND),)
+    assert found(tree) == (Starter(tree.id(MPIEXEC), (), (), False, None, COMMAND),)
 
 
 def test_a_command_that_has_gone_is_not_told(tree: ProcTree) -> None:

@@ -35,20 +35,30 @@ def table(*lines: str) -> str:
 @little_endian
 def test_a_connection_and_a_listening_port_are_read_as_ss_shows_them() -> None:
     assert list(parse_tcp(table(LISTENS, CONNECTED))) == [
-        Connection(45813, "0.0.0.0:0", LISTENING, "7001"),
-        Connection(33007, "10.0.0.1:45813", ESTABLISHED, "7002"),
+        Connection("127.0.0.1:45813", "0.0.0.0:0", LISTENING, "7001"),
+        Connection("10.0.0.2:33007", "10.0.0.1:45813", ESTABLISHED, "7002"),
     ]
 
 
 @little_endian
 def test_a_peer_of_ipv6_is_written_as_one_writes_it() -> None:
-    assert list(parse_tcp(table(CONNECTED_6))) == [Connection(33007, "2001:db8::2:45813", ESTABLISHED, "7003")]
+    assert list(parse_tcp(table(CONNECTED_6))) == [Connection("::1:33007", "2001:db8::2:45813", ESTABLISHED, "7003")]
+
+
+@little_endian
+def test_an_address_of_ipv4_is_the_same_in_the_table_of_ipv6() -> None:
+    mapped = CONNECTED_6.replace("B80D0120000000000000000002000000", "0000000000000000FFFF00000100000A")
+    assert [each.peer for each in parse_tcp(table(mapped))] == ["10.0.0.1:45813"]
 
 
 def shown(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> str:
     """Return an address as net/ipv4/tcp_ipv4.c prints it: words of 32 bits in the machine's own order."""
     words = [address.packed[start : start + 4] for start in range(0, len(address.packed), 4)]
     return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{port:04X}"
+
+
+def plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> object:
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 @given(st.ip_addresses(), st.ip_addresses(), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), st.integers(1, 11))
@@ -60,7 +70,9 @@ def test_what_the_kernel_writes_is_read_back(
     state: int,
 ) -> None:
     line = f"  0: {shown(own, port)} {shown(peer, peers_port)} {state:02X} 0:0 00:0 0 1000 0 7001 1 ffff 100"
-    assert list(parse_tcp(table(line))) == [Connection(port, f"{peer}:{peers_port}", state, "7001")]
+    assert list(parse_tcp(table(line))) == [
+        Connection(f"{plain(own)}:{port}", f"{plain(peer)}:{peers_port}", state, "7001")
+    ]
 
 
 @given(st.text())
