@@ -7,9 +7,10 @@ threads that have not run since, findings that stood for a while.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from hangprobe.context.values import LaunchContext
 from hangprobe.evidence import Suspects
 from hangprobe.explain.findings import find
 from hangprobe.judge.changes import blocked_for, what_holds, what_stands
@@ -54,6 +55,8 @@ class Diagnosis:
     """The last finding of each mechanism and tier, whether it still stands or not."""
     has_unnamed_victims: bool = False
     """Whether ranks beside a hang have not been looked into yet."""
+    contexts: dict[int, LaunchContext] = field(default_factory=dict)
+    """By rank: what its launcher gave it, as far as it was looked into."""
     sightings: tuple[Sighting, ...] = ()
     """The sleepers on which the judgement rests."""
     _sightings: dict[tuple[ThreadId, str], Sighting] = field(default_factory=dict)
@@ -120,16 +123,19 @@ class Diagnosis:
         """Let a look's judgement stand."""
         self.judgement, self.double, self.sightings = look.judgement, look.double, look.sightings
 
-    def name_victims(self, reader: Reader, ranks: Sequence[RankView], policy: Policy) -> None:
-        """Look into the ranks beside hung ones, and name those that wait for them in MPI."""
+    def name_victims(
+        self, reader: Reader, ranks: Sequence[RankView], policy: Policy, elsewhere: Set[int] = frozenset()
+    ) -> None:
+        """Look into the ranks beside hung ones, here or `elsewhere`, and name those that wait for them in MPI."""
         self.has_unnamed_victims = False
-        if self.judgement is None or self.verdict is not Verdict.HANG or not policy.has_stacks:
+        is_hung = self.verdict is Verdict.HANG or elsewhere
+        if self.judgement is None or not is_hung or not policy.has_stacks:
             return
         states = {RankState.PROGRESSING, RankState.STALLED}
         free = {verdict.rank for verdict in self.judgement.ranks if verdict.state in states and not verdict.hung}
         bystanders = [rank for rank in ranks if rank.rank in free]
         in_mpi = read_bystanders(reader, bystanders, policy.stacks_deadline_s)
-        self.judgement = victims(self.judgement, in_mpi)
+        self.judgement = victims(self.judgement, in_mpi, elsewhere)
 
     def has_sleeper_moved(self, sample: Sample) -> bool:
         """Tell whether a timed sleeper that kept a knot from being a hang has run or gone since."""

@@ -15,6 +15,7 @@
      ├── LauncherMismatch           what it started is not the job that was asked for
      ├── EnvironmentMissing         no environment holds this MPI
      ├── NodesRefused               this launcher cannot pretend several nodes
+     ├── FolderUnseen               not all nodes of a job see the results folder
      ├── GuardianLost               the process that owns the job died first
      ├── RecordUnreadable           a record file is damaged or of a newer schema
      ├── NamespacesForbidden        the kernel or its administrator allows no namespaces
@@ -144,7 +145,7 @@ class NodesRefused(HangprobeError):
     def __init__(self, launcher: str) -> None:
         super().__init__(
             f"--nodes pretends nodes with the launchers of MPICH and Intel MPI only, and this one is {launcher}",
-            "--mpi mpich or --mpi impi; for nodes of their own: hangprobe testbed up 3",
+            "--mpi mpich or --mpi impi; for real nodes --hosts NODES, or hangprobe testbed up 3",
         )
 
 
@@ -240,3 +241,25 @@ class TestbedFailed(HangprobeError):
 
     slug = "testbed-failed"
     __test__ = False
+
+
+class FolderUnseen(HangprobeError):
+    """Ranks on other nodes left no marks: their nodes do not see the results folder, or did not start them."""
+
+    slug = "folder-unseen"
+
+    def __init__(self, folder: str, what: str, said: str) -> None:
+        words = f" (the launcher said: {said})" if said else ""
+        super().__init__(
+            f"{what}: not every node sees {folder}, or could start its ranks{words}",
+            "name a folder that all nodes share with --out DIR; not below /tmp",
+        )
+
+
+class LinkFileRefused(HangprobeError):
+    """The file that joins the processes of a job cannot be written or read, or is not to be believed."""
+
+    slug = "link-file-refused"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"cannot use the link file {path}: {why}", "it must be yours, and have mode 0600")

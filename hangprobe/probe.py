@@ -14,18 +14,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hangprobe import __version__
-from hangprobe.conclude import conclude
+from hangprobe.conclude import conclude_digest
 from hangprobe.launch.relay import Relay
 from hangprobe.launch.session import Ended, Exit, LaunchSpec, Session
 from hangprobe.launch.wait import wait_for
-from hangprobe.model import RankState, Verdict
+from hangprobe.model import Verdict
 from hangprobe.policy import Policy
 from hangprobe.record import End, Header, Writer
 from hangprobe.result import Program, Result
 from hangprobe.watchdog import Watchdog, set_alarms
+from hangprobe.watched import Alone, Watched
+
+if TYPE_CHECKING:
+    from hangprobe.agent.linking import Link
 
 
 class OnHang(StrEnum):
@@ -52,7 +56,7 @@ class Ends:
     grace_s: float
     timeout_s: float | None = None
 
-    def reason(self, watchdog: Watchdog, elapsed_s: float, now_s: float) -> str | None:
+    def reason(self, watchdog: Watched, elapsed_s: float, now_s: float) -> str | None:
         """Return why the job must be ended now; None while it may go on."""
         if self.timeout_s is not None and elapsed_s >= self.timeout_s:
             return f"it ran for {self.timeout_s:g} s (--timeout)"
@@ -64,23 +68,19 @@ class Ends:
             return f"the stall has stood for {self.grace_s:g} s"
         return None
 
-    def _ends_hang(self, watchdog: Watchdog) -> bool:
+    def _ends_hang(self, watchdog: Watched) -> bool:
         if self.on_hang is OnHang.KILL_PROVEN:
-            has_assumptions = any(finding.assumptions for finding in watchdog.findings)
-            ranks = watchdog.judgement.ranks if watchdog.judgement is not None else ()
-            return not has_assumptions and any(
-                rank.hung and rank.state is RankState.PROVEN and rank.spared is None for rank in ranks
-            )
+            return watchdog.digest.may_be_ended
         return self.on_hang is OnHang.KILL
 
 
 class Listener(Protocol):
     """Somebody who follows a job."""
 
-    def sampled(self, watchdog: Watchdog) -> None:
+    def sampled(self, watchdog: Watched) -> None:
         """Tell of a sample."""
 
-    def changed(self, watchdog: Watchdog) -> None:
+    def changed(self, watchdog: Watched) -> None:
         """Tell that the verdict or what it rests on has changed."""
 
     def ending(self, reason: str) -> None:
@@ -90,10 +90,10 @@ class Listener(Protocol):
 class Silent:
     """A listener that says nothing."""
 
-    def sampled(self, watchdog: Watchdog) -> None:
+    def sampled(self, watchdog: Watched) -> None:
         """Say nothing."""
 
-    def changed(self, watchdog: Watchdog) -> None:
+    def changed(self, watchdog: Watched) -> None:
         """Say nothing."""
 
     def ending(self, reason: str) -> None:
@@ -118,7 +118,7 @@ class _Watch:
     """One job under watch: the loop's step, and what became of the job."""
 
     session: Session
-    watchdog: Watchdog
+    watchdog: Watched
     ends: Ends
     listener: Listener
     began_s: float
@@ -151,23 +151,40 @@ def probe(
     record_path: Path | None = None,
     program: Program | None = None,
     started: Callable[[Session], None] | None = None,
+    link: Link | None = None,
 ) -> Outcome:
-    """Run one command under watch and return what became of it. Raises CommandNotStarted, GuardianLost."""
+    """Run one command under watch and return what became of it. Raises CommandNotStarted, GuardianLost.
+
+    `link`: to the observers of other nodes, on which ranks of the job may run.
+    """
     started_at, began_s = datetime.now(UTC), time.monotonic()
     alarms = set_alarms()
     with Relay() as relay, Session(spec, relay.original_mask) as session:
         record = Writer(record_path)
-        watchdog = Watchdog(session.guardian_pid, session.command_pid, policy, record, alarms=alarms)
-        record.write(Header(spec.command, watchdog.host, started_at.isoformat(), policy.stall_after_s, __version__))
+        here = Watchdog(session.guardian_pid, session.command_pid, policy, record, alarms=alarms)
+        watchdog = _watched(here, link, policy)
+        record.write(Header(spec.command, here.host, started_at.isoformat(), policy.stall_after_s, __version__))
         if started is not None:
             started(session)
         watch = _Watch(session, watchdog, ends, listener or Silent(), began_s)
         how, by_signal = wait_for(session, relay, watch.tick, spec.capture is not None)
         ended = session.finish()
+        watchdog.end()
         ended_by = "hangprobe" if watch.reason else "user" if by_signal else "itself"
         status = None if watch.reason else how.status
-        result = conclude(watchdog, spec.command, status, ended_by, started_at, time.monotonic() - began_s, program)
+        duration_s = time.monotonic() - began_s
+        digest, command = watchdog.digest, spec.written or spec.command
+        result = conclude_digest(digest, policy.interval_s, command, status, ended_by, started_at, duration_s, program)
         record.write(End(result))
         record.close()
-        watchdog.close()
+        here.close()
     return Outcome(result, how, by_signal, ended, tuple(watchdog.collects))
+
+
+def _watched(here: Watchdog, link: Link | None, policy: Policy) -> Watched:
+    """Return the watch over the whole job."""
+    if link is None:
+        return Alone(here)
+    from hangprobe.agent.jobwatch import JobWatch
+
+    return JobWatch(here, link, policy)

@@ -1,16 +1,20 @@
 """The document about one job: what `--json` writes and every report reads (`hangprobe.result/1`).
 
 A published format: fields are added, never renamed. See docs/result.md.
+
+What there is one of for each rank is no business of the garbage collector (`gc=False`): frozen values hold no cycles,
+and a million of them would be looked through again and again.
 """
 
 from __future__ import annotations
 
+from hangprobe.context.values import LaunchContext
 from hangprobe.model import Frozen, Launcher, RankState, Tier, Unreadable, Verdict
 
 SCHEMA = "hangprobe.result/1"
 
 
-class FoundProcess(Frozen, frozen=True):
+class FoundProcess(Frozen, frozen=True, gc=False):
     """A process that a finding is about."""
 
     host: str
@@ -19,14 +23,14 @@ class FoundProcess(Frozen, frozen=True):
     forked: bool | None
 
 
-class FoundThread(Frozen, frozen=True):
+class FoundThread(Frozen, frozen=True, gc=False):
     """A thread that could end a wait."""
 
     pid: int
     tid: int
 
 
-class FoundWait(Frozen, frozen=True):
+class FoundWait(Frozen, frozen=True, gc=False):
     """A wait that a finding is about, with all that could end it."""
 
     host: str
@@ -39,7 +43,7 @@ class FoundWait(Frozen, frozen=True):
     """For how long it had been waiting at the look; None if that is not known."""
 
 
-class Finding(Frozen, frozen=True):
+class Finding(Frozen, frozen=True, gc=False):
     """One cause, and the ranks that it holds."""
 
     mechanism: str
@@ -58,9 +62,15 @@ class Finding(Frozen, frozen=True):
     mitigations: tuple[str, ...] = ()
     recovered: bool = False
     """It was found, and the job went on all the same."""
+    clause: str | None = None
+    """What is said of each process alike: `says` without the ranks, the processes, and what the tier says."""
+    processes_total: int | None = None
+    """How many processes there are where `processes` has only some of them, of as many nodes as possible; else None."""
+    waits_total: int | None = None
+    """The same of `waits`."""
 
 
-class RankResult(Frozen, frozen=True):
+class RankResult(Frozen, frozen=True, gc=False):
     """One rank as it was last seen."""
 
     rank: int
@@ -72,6 +82,14 @@ class RankResult(Frozen, frozen=True):
     state: RankState
     why: str | None = None
     """In words, for ranks that are blocked or stalled, and those of which nothing is known; else None."""
+
+
+class StartedAlike(Frozen, frozen=True):
+    """Ranks that were started in the same way."""
+
+    ranks: str
+    """As ranges: "0,3-7"."""
+    context: LaunchContext
 
 
 class Watched(Frozen, frozen=True):
@@ -115,4 +133,6 @@ class Result(Frozen, frozen=True, kw_only=True):
     unreadable: tuple[Unreadable, ...] = ()
     size: int | None = None
     """How many ranks the job has, as its launcher told them; None if that is not known."""
+    contexts: tuple[StartedAlike, ...] = ()
+    """What the launcher gave the ranks, in order of the first rank of each; empty if nobody has looked."""
     program: Program | None = None

@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hangprobe.diagnosis import HUNG, Diagnosis
-from hangprobe.model import Launcher, ProcessId, RankView, Unreadable, Verdict
+from hangprobe.model import Launcher, ProcessId, RankView, Starter, Unreadable, Verdict
 from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.census import Scope
+from hangprobe.observe.fed import with_stdin
 from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
 from hangprobe.observe.ranks import with_newcomers
 from hangprobe.observe.reader import Reader
+from hangprobe.observe.roots import Roots
 from hangprobe.observe.sampler import Sample, Sampler
 from hangprobe.observe.snapshot import double_collect
 from hangprobe.observe.world import Lasting, World
@@ -38,14 +40,14 @@ def set_alarms() -> frozenset[str] | None:
 
 @dataclass(slots=True)
 class Watchdog(Diagnosis):
-    """Watches everything below `root`, on this node.
+    """Watches everything below `root`, on this node: a pid of its own starting, or where a job of others begins here.
 
-    `command` stands for the job where no launcher is recognised. The clock is monotonic; `sleep` waits between the two
-    collects of a proof.
+    `command` stands for the job where no launcher is recognised; None where that is not to be. The clock is monotonic;
+    `sleep` waits between the two collects of a proof.
     """
 
-    root: int
-    command: int
+    root: int | Roots
+    command: int | None
     policy: Policy
     record: Writer
     reader: Reader = field(default_factory=Reader)
@@ -53,8 +55,17 @@ class Watchdog(Diagnosis):
     own: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     alarms: frozenset[str] | None = field(default_factory=set_alarms)
     """The alarm(2) timers that were set on the node before the job began."""
+    inherited: frozenset[str] | None = None
+    """What the job was started with and others may hold too; None: what hangprobe itself has open, where it started
+    the job, else what its roots have as standard input and outputs."""
+    scope_root: int | None = None
+    """Whose descendants no other job can have anything to do with; None: the first root."""
+    starters: tuple[Starter, ...] = ()
+    """Commands that may have started these ranks from another node. May grow while the job is watched."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    cpu_clock: Callable[[], float] = time.thread_time
+    """The CPU time of this thread, in seconds."""
 
     sample: Sample | None = None
     ranks: tuple[RankView, ...] = ()
@@ -66,19 +77,26 @@ class Watchdog(Diagnosis):
     methods: Methods = field(init=False)
     _sampler: Sampler = field(init=False)
     _lasting: Lasting = field(default_factory=Lasting)
-    _inherited: frozenset[str] = field(init=False)
+    roots: Roots = field(init=False)
+    """Where the job begins on this node; may grow while it is watched."""
 
     def __post_init__(self) -> None:
         """Open the sampler."""
         self.schedule = Schedule(self.policy, self.clock())
-        self._sampler = Sampler(self.reader, self.host, self.root, self.command, self.own)
+        self.roots = Roots.of(self.root) if isinstance(self.root, int) else self.root
+        self._sampler = Sampler(self.reader, self.host, self.roots, self.command, self.own)
         self.methods = Methods(self.reader)
-        self._inherited = frozenset(World(self.reader, self.host).own_links())
+        if self.inherited is None and isinstance(self.root, int):
+            self.inherited = frozenset(World(self.reader, self.host).own_links())
 
     @property
     def running(self) -> frozenset[int]:
         """The ranks that the last sample saw."""
         return frozenset(rank.rank for rank in self.sample.ranks) if self.sample is not None else frozenset()
+
+    def identities(self) -> list[tuple[int, int]]:
+        """Return pid and start time of every process that the last sample saw."""
+        return [(process.pid, process.start_time) for process, _, _ in self._sampler.lineage()]
 
     def close(self) -> None:
         """Close every file."""
@@ -91,15 +109,18 @@ class Watchdog(Diagnosis):
 
     def tick(self) -> bool:
         """Take one sample and whatever it calls for; return whether the verdict or its findings have changed."""
-        now_s = self.clock()
+        now_s, began_s = self.clock(), self.cpu_clock()
         self._leave_out_pause(now_s)
-        sample = self._sampler.sample(now_s)
+        before, sample = self.sample, self._sampler.sample(now_s)
         self.sample = sample
         self.samples += 1
-        self._remember(sample.ranks)
-        self.methods.see(sample.ranks, self._sampler.lineage())
+        if before is None or sample.ranks is not before.ranks or sample.news != before.news:
+            self._remember(sample.ranks)
+            self.methods.see(sample.ranks, self._sampler.lineage())
         candidates = self.schedule.candidates_in(sample)
-        if self.schedule.is_due(candidates, sample, now_s, self):
+        is_due = self.schedule.is_due(candidates, sample, now_s, self)
+        self.schedule.sampled(self.cpu_clock() - began_s)
+        if is_due:
             return self._look(candidates, sample)
         if self.has_unnamed_victims:  # not before the hang itself has been told
             self.name_victims(self.reader, self.ranks, self.policy)
@@ -107,7 +128,7 @@ class Watchdog(Diagnosis):
 
     def _leave_out_pause(self, now_s: float) -> None:
         """Count no time in which hangprobe itself was stopped (Ctrl-Z) as quiet or as standing."""
-        pause_s = now_s - (self.sample.at_s if self.sample is not None else now_s) - self.policy.interval_s
+        pause_s = now_s - (self.sample.at_s if self.sample is not None else now_s) - self.interval_s
         if pause_s > PAUSE_S:
             self._sampler.forgive(pause_s)
             if self.standing_since_s is not None:
@@ -146,7 +167,8 @@ class Watchdog(Diagnosis):
             return ranks
         world = self._world()
         world.scan()
-        return tuple(rank.but(stdin=endless_stdin(world, rank)) if rank.rank in quiet else rank for rank in ranks)
+        told = (rank.but(stdin=endless_stdin(world, rank)) if rank.rank in quiet else rank for rank in ranks)
+        return tuple(with_stdin(rank, self.starters) if self.starters else rank for rank in told)
 
     def _remember(self, ranks: tuple[RankView, ...]) -> None:
         """Keep every rank that was ever seen; the command itself is none once its launcher's ranks have come."""
@@ -157,7 +179,15 @@ class Watchdog(Diagnosis):
 
     def _world(self) -> World:
         world = World(self.reader, self.host, lasting=self._lasting)
-        stat = self.reader.stat(self.root)
-        if not isinstance(stat, Unreadable) and stat.start_time is not None:
-            world.scope = Scope(ProcessId(self.host, self.root, stat.start_time), self._inherited, self.alarms)
+        root = self.roots.first if self.scope_root is None else self.scope_root
+        stat = None if root is None else self.reader.stat(root)
+        if root is not None and stat is not None and not isinstance(stat, Unreadable) and stat.start_time is not None:
+            world.scope = Scope(ProcessId(self.host, root, stat.start_time), self._what_it_has(), self.alarms)
         return world
+
+    def _what_it_has(self) -> frozenset[str]:
+        """Return what the job was started with."""
+        if self.inherited is not None:
+            return self.inherited
+        standard = (self.reader.link(f"{pid}/fd/{number}") for pid in self.roots.parents for number in range(3))
+        return frozenset(link for link in standard if not isinstance(link, Unreadable))

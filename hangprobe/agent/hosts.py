@@ -1,4 +1,4 @@
-"""Which nodes a job has: by a node file, a folded set of names, or what the batch system says of a job.
+"""Which nodes a job has: by a node file, a folded set of names, what the batch system says, or the environment.
 
 The parsers are pure; what the batch system is asked has a deadline.
 """
@@ -9,7 +9,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,9 @@ from hangprobe.errors import ExtraMissing, NoSuchJob, UsageError
 ASK_S = 10.0
 """A batch system that is busy answers within seconds; one that is down answers never."""
 EXEC_HOST = re.compile(r"^\s*exec_host = (.+)$", re.MULTILINE)
+NODE_FILE = "PBS_NODEFILE"
+NODE_SETS = ("SLURM_JOB_NODELIST", "HANGPROBE_HOSTS")
+"""The first is Slurm's; a testbed sets the second, and so may anybody."""
 _HOST = re.compile(r"[^\s:/#*+]+")
 
 Run = Callable[[Sequence[str]], str]
@@ -57,6 +60,13 @@ def hosts_in(text: str) -> tuple[str, ...]:
     return unfolded(text)
 
 
+def allocated(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the nodes that this environment offers for a job, once each; none if it offers none. Raises UsageError."""
+    if variables.get(NODE_FILE):
+        return hosts_in(variables[NODE_FILE])
+    return next((unfolded(variables[name]) for name in NODE_SETS if variables.get(name)), ())
+
+
 def _lines(text: str) -> tuple[str, ...]:
     words = (match for line in text.splitlines() if (match := _HOST.match(line.strip())))
     return tuple(dict.fromkeys(match.group() for match in words))
@@ -65,7 +75,7 @@ def _lines(text: str) -> tuple[str, ...]:
 def need_clustershell() -> None:
     """Raise ExtraMissing if ClusterShell is not installed."""
     if importlib.util.find_spec("ClusterShell") is None:
-        raise ExtraMissing("ClusterShell", "attach on several nodes", "nodes")
+        raise ExtraMissing("ClusterShell", "a job on several nodes", "nodes")
 
 
 def unfolded(text: str) -> tuple[str, ...]:

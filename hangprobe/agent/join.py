@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hangprobe.agent.nodereport import JobReport, NodeReport
+from hangprobe.context.values import LaunchContext
 from hangprobe.evidence import Suspects
 from hangprobe.explain.findings import find
 from hangprobe.judge.changes import blocked_for
@@ -18,7 +19,6 @@ from hangprobe.judge.verdict import judge, victims
 from hangprobe.model import (
     DoubleCollect,
     Judgement,
-    Launcher,
     RankState,
     RankVerdict,
     RankView,
@@ -29,7 +29,7 @@ from hangprobe.model import (
     Unreadable,
     Verdict,
 )
-from hangprobe.observe.feeding import NOTHING
+from hangprobe.observe.fed import is_at, with_stdin
 from hangprobe.policy import Policy
 from hangprobe.ranksets import spoken
 from hangprobe.result import Finding
@@ -63,6 +63,7 @@ class Joined:
     methods: Seen
     samples: int
     collects: list[float]
+    contexts: dict[int, LaunchContext] = field(default_factory=dict)
     history: dict[tuple[str, Tier], Finding] = field(default_factory=dict)
 
     @property
@@ -91,7 +92,7 @@ def _join(name: str, parts: Sequence[JobReport], starters: Sequence[Starter], po
     ranks: dict[int, RankView] = {}
     judgements: list[tuple[Judgement, DoubleCollect]] = []
     for part in parts:
-        views = tuple(_with_stdin(rank, starters) for rank in part.ranks if rank.rank not in ranks)
+        views = tuple(with_stdin(rank, starters) for rank in part.ranks if rank.rank not in ranks)
         ranks.update({rank.rank: rank for rank in views})
         judged = judge(part.double, views, part.progress, policy.stall_after_s, part.sightings)
         judgements.append((_with_what_is_around(judged, part.verdicts), part.double))
@@ -122,6 +123,7 @@ def _join(name: str, parts: Sequence[JobReport], starters: Sequence[Starter], po
         methods=Seen(_methods(parts)),
         samples=sum(part.looks for part in parts),
         collects=[part.double.first.ended_s for part in parts],
+        contexts={rank: context for part in parts for rank, context in part.contexts.items()},
     )
 
 
@@ -141,7 +143,7 @@ def _command(name: str, parts: Sequence[JobReport], starters: Sequence[Starter])
     told = (rank.stdin.starter for part in parts for rank in part.ranks if rank.stdin and rank.stdin.starter)
     addresses = {each for starter in told for each in starter.split(",")}
     addresses.add(name.removeprefix("mpiexec at "))
-    known = [starter.command for starter in starters if any(_is_at(starter, each) for each in addresses)]
+    known = [starter.command for starter in starters if any(is_at(starter, each) for each in addresses)]
     return next(iter(known), None) or next((part.command for part in parts if part.command), (name,))
 
 
@@ -169,27 +171,6 @@ def _everything(parts: Sequence[JobReport]) -> DoubleCollect:
         return Snapshot("", 0.0, 0.0, processes, unreadable)
 
     return DoubleCollect(together([part.double.first for part in parts]), together([p.double.second for p in parts]))
-
-
-def _with_stdin(rank: RankView, starters: Sequence[Starter]) -> RankView:
-    """Keep a standard input that never ends only if the command that started the rank is known to feed no others."""
-    if rank.stdin is None or rank.stdin.starter is None:
-        return rank
-    addresses = rank.stdin.starter.split(",")
-    mine = [starter for starter in starters if any(_is_at(starter, each) for each in addresses)]
-    is_openmpi = rank.launcher is Launcher.OPENMPI
-    may_feed = (starter.stdin != NOTHING if is_openmpi else starter.feeds_others for starter in mine)
-    return rank.but(stdin=rank.stdin.but(starter=None) if mine and not any(may_feed) else None)
-
-
-def _is_at(starter: Starter, address: str) -> bool:
-    """Tell whether a command is the one at an address: a name with a port or pid, or exactly an end of a connection."""
-    if "#" in address:
-        host, _, pid = address.rpartition("#")
-        return (host.partition(".")[0], pid) == (starter.process.host.partition(".")[0], str(starter.process.pid))
-    host, _, port = address.rpartition(":")
-    is_there = host.partition(".")[0] == starter.process.host.partition(".")[0]
-    return address in starter.addresses or (is_there and port.isdigit() and int(port) in starter.ports)
 
 
 def _methods(parts: Iterable[JobReport]) -> dict[StartMethod, set[int]]:

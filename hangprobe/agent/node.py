@@ -51,6 +51,7 @@ def _job(sweep: Sweep, seen: Attachment) -> JobReport:
         tuple(sorted(in_mpi | waiting)),
         {method: tuple(sorted(ranks)) for method, ranks in seen.methods.ranks_by_method().items()},
         seen.samples,
+        dict(seen.contexts),
         judged,
     )
 

@@ -12,6 +12,7 @@ import zlib
 
 import msgspec
 
+from hangprobe.context.values import LaunchContext
 from hangprobe.evidence import Suspects
 from hangprobe.model import (
     DoubleCollect,
@@ -50,6 +51,8 @@ class JobReport(Frozen, frozen=True):
     """Ranks whose main thread is inside MPI, of those that were looked into."""
     methods: dict[StartMethod, tuple[int, ...]]
     looks: int = 1
+    contexts: dict[int, LaunchContext] = {}
+    """By rank: what its launcher gave it."""
     verdicts: tuple[RankVerdict, ...] = ()
     """What the node makes of its ranks: it saw who is around them and may still mean to end them."""
 

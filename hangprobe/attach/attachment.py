@@ -18,6 +18,7 @@ from hangprobe.model import (
     Barrier,
     DoubleCollect,
     Judgement,
+    Launcher,
     ProcessId,
     Progress,
     Quiet,
@@ -28,6 +29,7 @@ from hangprobe.model import (
 )
 from hangprobe.observe.alarms import expiries, real_timers
 from hangprobe.observe.census import Census, Scope
+from hangprobe.observe.context.read import read_contexts
 from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
 from hangprobe.observe.procfs import parse_environ
@@ -123,6 +125,7 @@ class Attachment(Diagnosis):
         self.progress = quiet_times(double, ranks)
         ranks = self._with_stdin(ranks)
         self._remember(ranks)
+        self._read_contexts(ranks)
         found = self.judge(double, ranks, self.progress, self.policy.stall_after_s)
         judgement = self.spare(found)
         found = Look(judgement.at_s, double, ranks, found.progress, found.suspects, judgement, (), found.sightings)
@@ -132,6 +135,12 @@ class Attachment(Diagnosis):
         self.accept(found)
         self.name_victims(self.reader, self._seen(), self.policy)
         return has_changed
+
+    def _read_contexts(self, ranks: tuple[RankView, ...]) -> None:
+        """Read once what the launcher gave its ranks."""
+        fresh = [rank for rank in ranks if rank.launcher is not Launcher.NONE and rank.rank not in self.contexts]
+        if fresh:
+            self.contexts |= read_contexts(self.reader, self.host, fresh)
 
     def _with_alarms(self, double: DoubleCollect) -> DoubleCollect:
         """Return a double collect that knows of alarms: whose they are, and since when, a shared one could not tell."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from hangprobe.model import RankState, Tier, Verdict
 from hangprobe.ranksets import fold, spoken
-from hangprobe.watchdog import Watchdog
+from hangprobe.watched import Watched
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -36,23 +36,25 @@ class Lines:
     ) -> None:
         """End."""
 
-    def sampled(self, watchdog: Watchdog) -> None:
+    def sampled(self, watched: Watched) -> None:
         """Say now and then how the ranks are."""
         now_s = time.monotonic()
         if self.has_heartbeat and now_s - self._last_s >= HEARTBEAT_S:
             self._last_s = now_s
-            states = ", ".join(f"{fold(ranks)} {state}" for state, ranks in _by_state(watchdog).items())
+            states = ", ".join(f"{fold(ranks)} {state}" for state, ranks in _by_state(watched).items())
             self.say(f"  {now_s - self._began_s:.0f} s: ranks {states or 'not started yet'}")
 
-    def changed(self, watchdog: Watchdog) -> None:
+    def changed(self, watched: Watched) -> None:
         """Say what was found."""
-        for finding in watchdog.findings:
+        digest = watched.digest
+        for finding in digest.findings:
             if finding.tier is not Tier.BLOCKED:
-                self.say(f"  {watchdog.verdict} ({finding.tier}): {finding.says}")
-        if watchdog.verdict is Verdict.STALL and watchdog.sample is not None and watchdog.judgement is not None:
-            ranks = [rank.rank for rank in watchdog.judgement.ranks if rank.state is RankState.STALLED]
-            quiet_s = min(watchdog.sample.progress[rank].quiet_s for rank in ranks if rank in watchdog.sample.progress)
-            self.say(f"  stall: {spoken(ranks)}: no thread has run for {quiet_s:.0f} s")
+                self.say(f"  {digest.verdict} ({finding.tier}): {finding.says}")
+        if digest.verdict is Verdict.STALL:
+            ranks = [rank.rank for rank in digest.ranks if rank.state is RankState.STALLED]
+            known = [quiet_s for rank in ranks if (quiet_s := watched.quiet_s(rank)) is not None]
+            since = f" for {min(known):.0f} s" if known else ""
+            self.say(f"  stall: {spoken(ranks)}: no thread has run{since}")
 
     def ending(self, reason: str) -> None:
         """Say that the job is being ended, and why."""
@@ -85,38 +87,37 @@ class LiveTable:
         if self._live is not None:
             self._live.stop()
 
-    def sampled(self, watchdog: Watchdog) -> None:
+    def sampled(self, watched: Watched) -> None:
         """Draw."""
         if self._live is not None:
-            self._live.update(self._draw(watchdog), refresh=True)
+            self._live.update(self._draw(watched), refresh=True)
 
-    def changed(self, watchdog: Watchdog) -> None:
+    def changed(self, watched: Watched) -> None:
         """Note the verdict."""
-        self._note = f"{watchdog.verdict}" if watchdog.standing_since_s is not None else ""
+        self._note = f"{watched.verdict}" if watched.standing_since_s is not None else ""
 
     def ending(self, reason: str) -> None:
         """Note the reason."""
         self._note = f"ending the job: {reason}"
 
-    def _draw(self, watchdog: Watchdog) -> Table:
+    def _draw(self, watched: Watched) -> Table:
         from rich.table import Table
 
         elapsed_s = time.monotonic() - self._began_s
         table = Table(title=f"{self.title}  {elapsed_s:.0f} s  {self._note}", title_justify="left")
         for name in ("ranks", "state", "quiet for", "held by"):
             table.add_column(name)
-        progress = watchdog.sample.progress if watchdog.sample is not None else {}
-        for state, ranks in _by_state(watchdog).items():
-            quiet = [progress[rank].quiet_s for rank in ranks if rank in progress]
-            held = [f.mechanism for f in watchdog.findings] if state in {RankState.PROVEN, RankState.STALLED} else []
-            table.add_row(fold(ranks), state, f"{min(quiet):.1f} s" if quiet else "", ", ".join(held))
+        held_by = ", ".join(finding.mechanism for finding in watched.digest.findings)
+        for state, ranks in _by_state(watched).items():
+            quiet = [quiet_s for rank in ranks if (quiet_s := watched.quiet_s(rank)) is not None]
+            held = held_by if state in {RankState.PROVEN, RankState.STALLED} else ""
+            table.add_row(fold(ranks), state, f"{min(quiet):.1f} s" if quiet else "", held)
         return table
 
 
-def _by_state(watchdog: Watchdog) -> dict[RankState, list[int]]:
+def _by_state(watched: Watched) -> dict[RankState, list[int]]:
     """Return the ranks by state as last judged; those that were never judged are progressing."""
-    judged = {rank.rank: rank.state for rank in watchdog.judgement.ranks} if watchdog.judgement is not None else {}
     found: dict[RankState, list[int]] = {}
-    for rank in watchdog.ranks:
-        found.setdefault(judged.get(rank.rank, RankState.PROGRESSING), []).append(rank.rank)
+    for rank in watched.digest.ranks:
+        found.setdefault(rank.state, []).append(rank.rank)
     return found

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hangprobe.errors import LauncherMismatch, NodesRefused, UnknownName, UsageError
+from hangprobe.agent.hosts import allocated, hosts_in
+from hangprobe.cli import reach
+from hangprobe.errors import FolderUnseen, LauncherMismatch, NodesRefused, UnknownName, UsageError
 from hangprobe.launch import output, pretended
 from hangprobe.launch.environments import MPIS, Environment, of_launcher, of_mpi
 from hangprobe.launch.mpijob import CommandLine, MpiJob
@@ -23,6 +25,12 @@ from hangprobe.result import Program, Result
 
 PRETENDING = {Launcher.HYDRA, Launcher.INTEL}
 """Open MPI tells nodes by their hosts' names: on pretended ones its ranks share segments, hang or end in MPI_Init."""
+
+FORWARDED = ("HANGPROBE_JOB", "HANGPROBE_MARKS")
+FORWARDED_IF_SET = ("PYTHONPATH", "LD_LIBRARY_PATH")
+"""What ranks on other nodes need of this environment; a launcher that hands on everything needs no telling."""
+LAST_WORDS = 300
+"""Characters of the launcher's own complaint in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,38 +62,88 @@ class Start:
     environment: Environment
     ranks: int
     nodes: int
-    """Pretended ones, a proxy each; 1: this machine as it is."""
+    hosts: tuple[str, ...] = ()
+    """The nodes, if they are real. None of them: this machine as it is, or several nodes pretended on it."""
+
+    @property
+    def is_pretended(self) -> bool:
+        """Whether there are several nodes, a launcher's proxy each, all of them on this machine."""
+        return self.nodes > 1 and not self.hosts
 
     @property
     def ranks_per_node(self) -> int:
-        """At most so many; the last nodes may have fewer."""
+        """At most so many; the last node may have fewer."""
         return -(-self.ranks // self.nodes)
 
-    def command_line(self, job: Job, folder: Path, scratch: Path) -> CommandLine:
-        """Return what starts a job whose output goes to `folder`."""
-        wanted = MpiJob(self.ranks, (self.environment.python, *job.arguments), output=folder, scratch=scratch)
-        if self.nodes > 1:
+    def command_line(self, job: Job, folder: Path, scratch: Path, prefix: tuple[str, ...] = ()) -> CommandLine:
+        """Return what starts a job whose output goes to `folder`; `prefix` stands before the program of every rank."""
+        command = (*prefix, self.environment.python, *job.arguments)
+        wanted = MpiJob(self.ranks, command, output=folder)
+        if self.hosts:
+            # the launcher's scratch stays on each node: a shared file system is no place for segments and sockets
+            forward = (*FORWARDED, *(name for name in FORWARDED_IF_SET if name in os.environ))
+            wanted = replace(wanted, hosts=self.hosts, ranks_per_node=self.ranks_per_node, forward=forward)
+        elif self.is_pretended:
             wanted = replace(
                 wanted,
                 hosts=pretended.hosts(self.nodes),
                 ranks_per_node=self.ranks_per_node,
                 stand_in=pretended.write_stand_in(scratch),
+                scratch=scratch,
             )
+        else:
+            wanted = replace(wanted, scratch=scratch)
         return self.environment.flavour.command_line(wanted)
 
 
-def start_of(mpi: str | None, mpiexec: str | None, ranks: int, nodes: int) -> Start:
+def start_of(
+    mpi: str | None,
+    mpiexec: str | None,
+    ranks: int,
+    nodes: int | None = None,
+    hosts: str | None = None,
+    variables: Mapping[str, str] = os.environ,
+) -> Start:
     """Return how to start what a command line asks for. Raises UsageError, LauncherMissing, EnvironmentMissing."""
     if mpi is not None and mpiexec is not None:
         raise UsageError("--mpi and --mpiexec exclude each other", "give one of them")
     if mpi is not None and mpi not in MPIS:
         raise UnknownName("MPI", mpi, list(MPIS), "--mpi NAME")
+    real = real_nodes(nodes, hosts, variables)
+    count = len(real) or nodes or 1
+    check_share(ranks, count)
+    environment = of_mpi(mpi) if mpi is not None else of_launcher(mpiexec)
+    start = Start(environment, ranks, count, real)
+    if start.is_pretended and environment.flavour.launcher not in PRETENDING:
+        raise NodesRefused(environment.flavour.launcher)
+    return start
+
+
+def real_nodes(nodes: int | None, hosts: str | None, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the nodes to run on; none where nothing asks for several, or nothing offers real ones. Raises UsageError.
+
+    In a job of a batch system `--nodes N` are the first N of its nodes, not pretended ones.
+    """
+    if nodes is None and hosts is None:
+        return ()
+    known = hosts_in(hosts) if hosts is not None else allocated(variables)
+    if known and nodes is not None and nodes > len(known):
+        where = "--hosts" if hosts is not None else "this allocation"
+        raise UsageError(f"--nodes {nodes}, and {where} has {len(known)}", f"--nodes {len(known)}, or less")
+    return known[:nodes]
+
+
+def check_share(ranks: int, nodes: int) -> None:
+    """Check that every node gets a rank: they are filled one after the other, evenly. Raises UsageError."""
     if nodes > ranks:
         raise UsageError(f"--nodes {nodes} is more than --ranks {ranks}", "give every node a rank")
-    environment = of_mpi(mpi) if mpi is not None else of_launcher(mpiexec)
-    if nodes > 1 and environment.flavour.launcher not in PRETENDING:
-        raise NodesRefused(environment.flavour.launcher)
-    return Start(environment, ranks, nodes)
+    per_node = -(-ranks // nodes)
+    filled = -(-ranks // per_node)
+    if filled < nodes:
+        raise UsageError(
+            f"--ranks {ranks} are {per_node} a node, and fill {filled} of {nodes} nodes",
+            f"--ranks {per_node * nodes}, or --nodes {filled}",
+        )
 
 
 def plan(
@@ -108,29 +166,34 @@ def plan(
 
 
 def run_one(job: Job, start: Start, folder: Path, policy: Policy, ends: Ends, listener: Listener) -> Outcome:
-    """Run one job, its output captured in `folder`. Raises LauncherMismatch if it was not the job asked for."""
+    """Run one job, its output captured in `folder`. Raises LauncherMismatch, FolderUnseen: not the job asked for."""
     program = Program(job.program.name, job.variant.name, job.mitigation)
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     try:
-        line = start.command_line(job, folder, scratch)
-        spec = LaunchSpec(
-            line.arguments,
-            tag=f"{job.name}-{os.getpid()}-{job.number}",
-            environment={**line.unset(os.environ), "HANGPROBE_MARKS": str(folder)},
-            capture=Capture(folder / "launcher.out", folder / "launcher.err"),
-        )
-        outcome = probe(spec, ends, policy, listener, folder / "record.jsonl", program)
+        with reach.opened(job.name, folder if start.hosts else None) as given:
+            line = start.command_line(job, folder, scratch, given.prefix)
+            spec = LaunchSpec(
+                line.arguments,
+                tag=given.tag,
+                environment={**line.unset(os.environ), "HANGPROBE_MARKS": str(folder)},
+                capture=Capture(folder / "launcher.out", folder / "launcher.err"),
+                written=start.command_line(job, folder, scratch).arguments,
+                remove=given.files,
+            )
+            outcome = probe(spec, ends, policy, listener, folder / "record.jsonl", program, link=given.link)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     output.settle(folder)
-    if outcome.by_signal is None and outcome.result.verdict in {Verdict.OK, Verdict.HANG, Verdict.STALL}:
+    # a rank that cannot write its marks fails, and only on other nodes is that a likely cause
+    telling = {Verdict.OK, Verdict.HANG, Verdict.STALL} | ({Verdict.FAILED, Verdict.UNKNOWN} if start.hosts else set())
+    if outcome.by_signal is None and outcome.result.verdict in telling:
         check_size(folder, start)
     return outcome
 
 
 def check_size(folder: Path, start: Start) -> None:
-    """Check by the marks of its ranks that a job had the size asked for. Raises LauncherMismatch.
+    """Check by the marks of its ranks that a job had the size asked for. Raises LauncherMismatch, FolderUnseen.
 
     A rank marks its start once, in the file of the rank that it believes to be: many starts of rank 0 are many jobs.
     """
@@ -141,7 +204,14 @@ def check_size(folder: Path, start: Start) -> None:
     what = f"{starts} of {start.ranks} ranks seen"
     if starts > len(texts):
         what = f"{starts} jobs of one rank instead of one of {start.ranks}"
+    elif start.hosts:
+        said = " ".join(_text(folder / "launcher.err").split())[-LAST_WORDS:]
+        raise FolderUnseen(str(folder), f"{len(texts)} of {start.ranks} ranks left marks", said)
     raise LauncherMismatch(start.environment.flavour.path, start.environment.python, what)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 def is_expected(result: Result, job: Job, start: Start) -> bool:

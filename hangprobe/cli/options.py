@@ -77,6 +77,9 @@ Out = Annotated[
         show_default=False,
     ),
 ]
+ThisNode = Annotated[
+    bool, typer.Option("--this-node", help="Put nothing before the application: watch the ranks on this node only.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=OUTPUT)]
 
 

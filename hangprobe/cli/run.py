@@ -37,10 +37,21 @@ def run(
     expect: Annotated[
         bool, typer.Option("--expect", help="Return 0 if every verdict is the manifest's, else 1.")
     ] = False,
+    hosts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NODES", help="Run on these nodes: a node file, or node[01-64],login.", show_default=False
+        ),
+    ] = None,
     nodes: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Pretend N nodes: a launcher's proxy each, all of them on this machine."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="The first N of --hosts, or of this PBS or Slurm job; else N nodes pretended on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     mpi: Annotated[
         str | None,
         typer.Option(
@@ -84,10 +95,12 @@ def run(
     Example: hangprobe run bcast_under_lock --mitigate spawn
 
     Example: hangprobe run launcher_stdin --mpi impi --nodes 2 --ranks 6
+
+    Example: hangprobe run bcast_under_lock --hosts node[01-03] --ranks 6
     """
     jobs = list(plan(names, variant, every_variant, mitigate, repeat))
     check_file(json)
-    start = start_of(mpi, mpiexec, ranks, nodes)
+    start = start_of(mpi, mpiexec, ranks, nodes, hosts)
     base = make(out or default_folder(names[0] if len(set(names)) == 1 else "run"))
     policy = options.policy(interval, stall_after, grace, no_stacks)
     ends = Ends(on_hang, on_stall, grace, timeout)
@@ -138,7 +151,8 @@ class Talk:
     def follow(self, job: Job, start: Start) -> AbstractContextManager[Lines | LiveTable]:
         """Return what follows a running job: a live table on a terminal, else lines."""
         title = f"{job.program.name}, variant {job.variant.name}, {start.ranks} ranks"
-        title += f" on {start.nodes} pretended nodes" if start.nodes > 1 else ""
+        kind = " pretended" if start.is_pretended else ""
+        title += f" on {start.nodes}{kind} nodes" if start.nodes > 1 else f" on {start.hosts[0]}" if start.hosts else ""
         title += f", mitigation {job.mitigation}" if job.mitigation else ""
         if self.stream.isatty() and not self.is_quiet:
             return LiveTable(title, self.stream)

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hangprobe.cli import options
+from hangprobe.cli import options, reach
 from hangprobe.cli.codes import Code
 from hangprobe.cli.folders import check_file, default_folder, make, write_result
 from hangprobe.cli.follow import Lines
@@ -32,12 +32,17 @@ def watch(
     grace: options.Grace = 10.0,
     json: options.Json = None,
     out: options.Out = None,
+    this_node: options.ThisNode = False,
     quiet: options.Quiet = False,
 ) -> NoReturn:
     """Run any command under the watchdog; ENDS it if a hang is proven.
 
     A proven hang that has stood for the grace period is ended, all processes
     of it. So is whatever the command leaves running when it ends by itself.
+
+    Ranks on other nodes are watched too where the launcher is recognised:
+    mpiexec of MPICH, Intel MPI, Open MPI, PALS; srun; GNU parallel. Elsewhere
+    write {probe} before the application: ssh node02 "{probe} ./app"
 
     The command keeps its standard descriptors, terminal and signals, as under
     timeout(1). When all is well nothing is printed and no folder is written.
@@ -50,13 +55,15 @@ def watch(
     options.refuse_stdout(json)
     check_file(json)
     folder = make(out) if out is not None else None
-    spec = LaunchSpec(tuple(command), tag=f"watch-{os.getpid()}")
     ends = Ends(on_hang, on_stall, grace)
     policy = options.policy(interval, stall_after, grace, no_stacks)
     listener = Lines(_say if not quiet else _say_nothing, has_heartbeat=False)
     record = folder / "record.jsonl" if folder is not None else None
+    say = _say if not quiet else _say_nothing
     try:
-        outcome = probe(spec, ends, policy, listener, record, started=Session.release_stdio)
+        with reach.around(command, lambda line: say(f"hangprobe: {line}"), not this_node) as (placed, given):
+            spec = LaunchSpec(placed, given.tag, written=tuple(command), remove=given.files)
+            outcome = probe(spec, ends, policy, listener, record, started=Session.release_stdio, link=given.link)
     except GuardianLost as error:
         _say(f"hangprobe: {error}; its processes have been ended")
         _leave(Code.ERROR)

@@ -20,7 +20,7 @@ from hangprobe.model import Tier, Verdict
 from hangprobe.policy import Policy
 from hangprobe.probe import Ends, Listener, OnHang, OnStall, Outcome, Silent, probe
 from hangprobe.result import Result
-from hangprobe.watchdog import Watchdog
+from hangprobe.watched import Watched
 
 PROGRAMS = Path(__file__).with_name("programs")
 LIMIT_S = 10.0
@@ -89,7 +89,7 @@ class _Waiting(Silent):
         self._told = told
         self._began_s: float | None = time.monotonic()
 
-    def sampled(self, watchdog: Watchdog) -> None:
+    def sampled(self, watched: Watched) -> None:
         """Tell of it after a while."""
         if self._began_s is not None and time.monotonic() - self._began_s > PATIENCE_S:
             self._told("waiting for the self-test ...")

@@ -8,6 +8,7 @@ from hangprobe.evidence import Suspects
 from hangprobe.explain.case import Case, Cause
 from hangprobe.explain.catalogue import ASSUMPTIONS, MECHANISMS
 from hangprobe.explain.rules import explain
+from hangprobe.explain.sentence import alike, sentence
 from hangprobe.model import (
     DoubleCollect,
     Judgement,
@@ -19,11 +20,8 @@ from hangprobe.model import (
     Tier,
     WaitKind,
 )
-from hangprobe.ranksets import fold, spoken
+from hangprobe.ranksets import fold
 from hangprobe.result import Finding, FoundProcess, FoundThread, FoundWait
-
-PIDS_SHOWN = 4
-"""Processes named in the sentence; the others are in the document."""
 
 _TIERS = {RankState.PROVEN: Tier.PROVEN, RankState.BLOCKED: Tier.BLOCKED, RankState.LEAK: Tier.LEAK}
 
@@ -88,11 +86,10 @@ def _finding(group: Sequence[tuple[Case, Cause]], clocks_s: Mapping[str, float |
     tier = _tier(first.verdict)
     evidence = [*_stack_lines(first), *cause.evidence]
     if len(group) > 1:
-        others = len(group) - 1
-        evidence.append(f"the other {f'{others} ranks are' if others > 1 else 'rank is'} alike")
+        evidence.append(alike(len(group) - 1))
     if tier is Tier.BLOCKED:
         evidence.append(f"not proven: {first.verdict.why}")
-    return Finding(
+    finding = Finding(
         mechanism=cause.mechanism,
         tier=tier,
         likely=cause.likely,
@@ -100,36 +97,13 @@ def _finding(group: Sequence[tuple[Case, Cause]], clocks_s: Mapping[str, float |
         processes=tuple(_process(case) for case, _ in group),
         waits=tuple(_wait(case, clocks_s) for case, _ in group if case.view.wait is not None),
         detail=dict(cause.detail),
-        says=f"{spoken(ranks)}: {_subject(group)} {cause.clause}{_hold(tier)}",
+        says="",
         assumptions=tuple(ASSUMPTIONS[each] for each in sorted({a for case, _ in group for a in case.verdict.assumes})),
         evidence=tuple(dict.fromkeys(evidence)),
         mitigations=_mitigations(cause),
+        clause=cause.clause,
     )
-
-
-def _subject(group: Sequence[tuple[Case, Cause]]) -> str:
-    """Return who waits: "the child that it forked without exec (pid 4242)"."""
-    case, is_one = group[0][0], len(group) == 1
-    pids = _pids([case.process.id for case, _ in group])
-    if case.process.is_forked is not True:
-        return pids if is_one else f"each of {pids}"
-    return f"the child that {'it' if is_one else 'each'} forked without exec ({pids})"
-
-
-def _pids(processes: Sequence[ProcessId]) -> str:
-    """Return processes in words, with their hosts where they are on several."""
-    is_one_host = len({process.host for process in processes}) == 1
-    names = [str(process.pid) if is_one_host else f"{process.pid} on {process.host}" for process in processes]
-    shown = ", ".join(names[:PIDS_SHOWN]) + (", ..." if len(names) > PIDS_SHOWN else "")
-    return f"pid{'s' if len(names) != 1 else ''} {shown}"
-
-
-def _hold(tier: Tier) -> str:
-    if tier is Tier.PROVEN:
-        return "; it can never wake unless it, or a process it waits for, is signalled or killed"
-    if tier is Tier.LEAK:
-        return "; it waits as long as that is kept"
-    return ""
+    return finding.but(says=sentence(finding))
 
 
 def _mitigations(cause: Cause) -> tuple[str, ...]:
@@ -176,10 +150,8 @@ def _dead_helpers(judgement: Judgement, double: DoubleCollect, ranks: Sequence[R
     if not helpers:
         return []
     members = [ranks_of[process.id] for process in helpers]
-    says = (
-        f"{spoken(members)}: every thread of {_pids([process.id for process in helpers])} waits for what nobody "
-        "can give, while the rank works on: parked until it is terminated, or lost"
-    )
+    clause = "waits for what nobody can give, while the rank works on: parked until it is terminated, or lost"
     found = tuple(FoundProcess(p.id.host, p.id.pid, p.id.start_time, p.is_forked) for p in helpers)
     assumed = tuple(ASSUMPTIONS[each] for each in judgement.assumes)
-    return [Finding("dead-helper", Tier.BLOCKED, False, fold(members), found, (), {}, says, assumed)]
+    helper = Finding("dead-helper", Tier.BLOCKED, False, fold(members), found, (), {}, "", assumed, clause=clause)
+    return [helper.but(says=sentence(helper))]

@@ -50,12 +50,12 @@ def judge(
     return Judgement(double.second.ended_s, scene.proven, scene.blocked, verdicts, assumes)
 
 
-def victims(judgement: Judgement, in_mpi: Set[int]) -> Judgement:
+def victims(judgement: Judgement, in_mpi: Set[int], elsewhere: Set[int] = frozenset()) -> Judgement:
     """Return the judgement with ranks that wait inside MPI beside hung ones named as their victims.
 
-    `in_mpi` are the ranks whose main thread has native frames of an MPI library.
+    `in_mpi` are the ranks whose main thread has native frames of an MPI library; `elsewhere` hung ones on other nodes.
     """
-    hung = [rank.rank for rank in judgement.ranks if rank.hung]
+    hung = elsewhere | {rank.rank for rank in judgement.ranks if rank.hung}
     if not hung:
         return judgement
     ranks = tuple(

@@ -60,7 +60,7 @@ def main(control: int) -> None:
     # Imported while the command starts: json and threading alone take 15 ms.
     from hangprobe.launch.keeper import Keeper
 
-    Keeper(control, report, command, start["tag"], start["owner"]).run()
+    Keeper(control, report, command, start["tag"], start["owner"], start["remove"]).run()
 
 
 def _read_start(control: int) -> startup.Start:

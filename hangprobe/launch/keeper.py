@@ -31,9 +31,15 @@ ORPHANED_TERM_S = 0.5
 class Keeper:
     """One command and everything below it."""
 
-    def __init__(self, control: int, report: int, command: int, tag: str, owner: int) -> None:
-        """Take over what the guardian has started; `report` is where exec failures are written."""
+    def __init__(
+        self, control: int, report: int, command: int, tag: str, owner: int, remove: list[bytes] | None = None
+    ) -> None:
+        """Take over what the guardian has started; `report` is where exec failures are written.
+
+        `remove`: files that are removed once the tree has ended.
+        """
         self.control, self.report, self.command = control, report, command
+        self.remove = remove or []
         self.job = Job(os.getpid(), tag)
         self.segments: set[segments.Segment] = set()
         itself = read_process(command)
@@ -65,6 +71,9 @@ class Keeper:
         finally:
             if not self.is_all_ended or self._reap():
                 self._end_alone()
+            for file in self.remove:
+                with contextlib.suppress(OSError):
+                    os.unlink(file)
             os._exit(0)
 
     def _wait_for_news(self, limit_s: float | None) -> None:

@@ -128,9 +128,13 @@ class Job:
         """Return the job's processes that are alive now."""
         table = list_processes()
         tagged = self._tagged(table)
-        pids = descendants(table, {self.root}, self.spared) | tagged | descendants(table, tagged, self.spared)
+        pids = self.below(table) | tagged | descendants(table, tagged, self.spared)
         pids -= ancestors(table, os.getpid())
         return [table[pid] for pid in sorted(pids) if table[pid].is_alive]
+
+    def below(self, table: dict[int, Process]) -> set[int]:
+        """Return the pids found by descent."""
+        return descendants(table, {self.root}, self.spared)
 
     def orphans(self) -> list[int]:
         """Return the pids of the root's own children, zombies included; one read (CONFIG_PROC_CHILDREN), 20 us."""

@@ -56,6 +56,8 @@ class LaunchSpec:
     environment: Mapping[str, str] = field(default_factory=dict)  # additions to hangprobe's own
     cwd: Path | None = None  # None: hangprobe's
     capture: Capture | None = None  # None: transparent, as if hangprobe were not there
+    written: tuple[str, ...] = ()  # the command as its user wrote it, for the document; empty: as it is
+    remove: tuple[Path, ...] = ()  # files that the guardian removes once the job has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ def _start_message(spec: LaunchSpec, mask: Iterable[int]) -> bytes:
         "mask": [int(number) for number in mask],
         "tag": spec.tag,
         "owner": os.getpid(),
+        "remove": [os.fsencode(file.absolute()) for file in spec.remove],
     }
     text = marshal.dumps(cast(dict[str, Any], start))
     return len(text).to_bytes(4, "little") + text

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         mask: list[int]  # signals that the command starts with blocked
         tag: str
         owner: int  # pid of hangprobe
+        remove: list[bytes]  # files to remove once the job has ended
 
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h

@@ -19,19 +19,23 @@ Task = tuple[int, int]
 """A thread within one sample: (pid, TID)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class WatchedTask:
     """A thread that is being watched."""
 
     tid: int
     descriptor: int | None
-    run_count: int = -1
+    """Its `schedstat`, kept open; None beyond the limit of open files."""
     shown: bytes = b""
-    """What its `schedstat` showed last."""
+    """What that showed last."""
+    run_count: int = -1
+    cpu_ns: int = 0
+    """CPU time that it has used."""
     has_run: bool = True
+    """Whether the last look showed that it had run since the one before."""
+    has_ended: bool = False
     shape: Shape | None = None
-    is_shaped: bool = False
-    """Whether `shape` was read during the present sleep."""
+    """What it waits for, read once in each sleep; None while it runs, and if the wait cannot last for ever."""
 
 
 @dataclass(slots=True)
@@ -47,8 +51,12 @@ class WatchedProcess:
     children: tuple[int, ...] = ()
     moved_s: float = 0.0
     """When one of its threads was last seen to have run, come or gone."""
-    has_changed: bool = True
-    """Whether the last sample brought anything new of it."""
+    met_s: float = 0.0
+    """When it was seen for the first time."""
+    listed_s: float = 0.0
+    """When its threads and children were listed last."""
+    rest_ns: int | None = None
+    """CPU time used by those of its threads that had not run at the last look, and by all that have ended."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

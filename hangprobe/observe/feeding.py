@@ -15,6 +15,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from hangprobe import hydraoptions
 from hangprobe.model import Launcher, ProcessId, RankView, Stdin, Unreadable
 from hangprobe.observe.procfs import parse_environ
 from hangprobe.observe.reader import Reader
@@ -32,15 +33,7 @@ NOTHING = "/dev/null"
 _NAMESPACE = re.compile(r"prterun-(.+)-([0-9]+)@")
 _PROXIES = {"hydra_pmi_proxy", "hydra_bstrap_proxy"}
 _STARTERS = ("mpiexec", "mpirun", "prterun")
-_CHOOSES_RANKS = {"-s", "-stdin"}
-_WITH_VALUE = {
-    **dict.fromkeys(("-n", "-np", "-ppn", "-perhost", "-f", "-hostfile", "-machinefile", "-hosts", "-host"), 1),
-    **dict.fromkeys(("-launcher", "-launcher-exec", "-bind-to", "-map-by", "-iface", "-rmk", "-wdir", "-genvlist"), 1),
-    **dict.fromkeys(("-envlist", "-outfile-pattern", "-errfile-pattern"), 1),
-    **dict.fromkeys(("-genv", "-env"), 2),
-    **dict.fromkeys(("-l", "-prepend-rank", "-genvall", "-genvnone", "-envall", "-envnone", "-v", "-verbose"), 0),
-}
-"""Options of Hydra's mpiexec, and how many words they take; of a command with others every word is looked at."""
+_CHOOSES_RANKS = {"s", "stdin"}
 
 
 def endless_stdin(world: World, rank: RankView) -> Stdin | None:
@@ -112,20 +105,20 @@ def _hydra_starter(reader: Reader, pid: int, command: Sequence[str]) -> str | No
 def chooses_ranks(command: Sequence[str]) -> bool:
     """Tell whether a command line of Hydra's mpiexec may say which ranks get standard input."""
     if ":" in command:
-        return any(_option(word) in _CHOOSES_RANKS for word in command)
+        return _is_anywhere(command)
     at = 1
     while at < len(command) and command[at].startswith("-"):
-        option = _option(command[at])
-        if option in _CHOOSES_RANKS:
+        if hydraoptions.name(command[at]) in _CHOOSES_RANKS:
             return True
-        if option not in _WITH_VALUE:
-            return any(_option(word) in _CHOOSES_RANKS for word in command)
-        at += 1 + _WITH_VALUE[option]
+        following = hydraoptions.following(command[at])
+        if following is None:  # then nobody knows which words are its own
+            return _is_anywhere(command)
+        at += 1 + following
     return False
 
 
-def _option(word: str) -> str:
-    return "-" + word.lstrip("-") if word.startswith("-") else word
+def _is_anywhere(command: Sequence[str]) -> bool:
+    return any(hydraoptions.name(word) in _CHOOSES_RANKS for word in command)
 
 
 def is_starter(command: Sequence[str]) -> bool:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
-from hangprobe.ranksets import fold
-from hangprobe.report.text import finding_title, headline, reasons, since, start_methods, would_help
+from hangprobe.explain.contextdiff import diff_classes
+from hangprobe.ranksets import fold, spoken_briefly
+from hangprobe.report.classes import FEW, largest
+from hangprobe.report.contexts import context_lines
+from hangprobe.report.text import finding_title, headline, reasons, since, some, start_methods, told, unread, would_help
 from hangprobe.result import Finding, RankResult, Result
 
 
 def page(result: Result) -> str:
     """Return the whole page."""
     parts = [f"# {_escape(headline(result))}", _facts(result), "## Ranks", _ranks(result)]
-    if result.findings:
+    full, brief = told(result)
+    if full:
         parts.append("## Findings")
-        parts += [_finding(finding) for finding in result.findings]
+        parts += [_finding(finding) for finding in full]
+    if brief:
+        parts.append("### Found as well")
+        names = [f"{finding_title(each)}: {spoken_briefly(each.ranks)}" for each in brief]
+        parts.append("\n".join(f"- {_escape(each)}" for each in some(names)))
+    if result.contexts:
+        parts += ["## How the ranks were started", _contexts(result)]
     if result.unreadable:
         parts.append("## Not readable")
-        parts.append("\n".join(f"- {_escape(each.what)}: {_escape(each.why)}" for each in result.unreadable))
+        parts.append("\n".join(f"- {_escape(each)}" for each in some(unread(result))))
         parts += [f"What would change that: {_escape(each)}." for each in would_help(result)]
     return "\n\n".join(parts) + "\n"
 
@@ -40,7 +51,15 @@ def _facts(result: Result) -> str:
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
+def _contexts(result: Result) -> str:
+    """Return how the ranks' launch contexts differ, as it was typed."""
+    told = context_lines(diff_classes(tuple((each.context, each.ranks) for each in result.contexts)))
+    return "\n".join(["```text", *(line.replace("`" * 3, "'" * 3) for line in told), "```"])
+
+
 def _ranks(result: Result) -> str:
+    if len(result.ranks) > FEW:
+        return _classes(result.ranks)
     groups: dict[tuple[str, str | None, str], list[RankResult]] = {}
     for rank in result.ranks:
         groups.setdefault((rank.state.value, rank.mechanism, rank.host), []).append(rank)
@@ -51,6 +70,16 @@ def _ranks(result: Result) -> str:
         rows.append(f"| {ranks} | {_escape(host)} | {state} | {since(members)} | {mechanism or ''} | {pids} |")
     words = reasons(result.ranks)
     return "\n".join([*rows, *(["", *map(_escape, words)] if words else [])])
+
+
+def _classes(ranks: Sequence[RankResult]) -> str:
+    shown, more = largest(ranks)
+    rows = ["| count | state | since | mechanism | ranks | nodes |", "|---|---|---|---|---|---|"]
+    for each in shown:
+        cells = (str(len(each.numbers)), each.state.value, each.since, each.mechanism or "", each.ranks)
+        rows.append(f"| {' | '.join(cells)} | {_escape(each.nodes)} |")
+    last = [*([f"And {more} smaller groups."] if more else []), *map(_escape, reasons(ranks))]
+    return "\n".join([*rows, *(["", *last] if last else [])])
 
 
 def _finding(finding: Finding) -> str:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hangprobe.explain.catalogue import BARRIERS
-from hangprobe.ranksets import fold, fold_hosts, spoken
+from hangprobe.ranksets import fold, fold_hosts, shortened, spoken_briefly
+from hangprobe.report.classes import FEW, largest, span
 from hangprobe.result import Finding, RankResult, Result
 
 WIDTH = 110
+TOLD_IN_FULL = 4
+"""Findings of a large job that are told in full; of the others there is a line each."""
+FEW_CONTEXTS = 6
+"""Ways in which ranks were started that are named in one line."""
+LINES_SHOWN = 10
+"""Of what there may be any number of: reasons and findings of a large job, reads that failed."""
 
 VERDICTS = {
     "hang": "HANG",
@@ -34,14 +41,39 @@ def headline(result: Result) -> str:
 def lines(result: Result) -> list[str]:
     """Return the whole result as lines without colour."""
     text = [headline(result), "", *rank_table(result.ranks), *reasons(result.ranks)]
-    for finding in result.findings:
+    full, brief = told(result)
+    for finding in full:
         text += ["", *_finding(finding)]
+    if brief:
+        more = [f"  {finding_title(each)}: {spoken_briefly(each.ranks)}" for each in brief]
+        text += ["", "found as well:", *some(more)]
     if result.start_methods:
         text += ["", f"children seen in the live tree: {start_methods(result)}"]
+    if len(result.contexts) > 1:
+        alike = " | ".join(spoken_briefly(each.ranks) for each in result.contexts[:FEW_CONTEXTS])
+        rest = " | ..." if len(result.contexts) > FEW_CONTEXTS else ""
+        text += ["", f"started alike: {alike}{rest} (report.md: how they differ)"]
     if result.unreadable:
-        text += ["", "not readable:", *(f"  {each.what}: {each.why}" for each in result.unreadable)]
+        text += ["", "not readable:", *some([f"  {line}" for line in unread(result)])]
         text += [line for each in would_help(result) for line in _folded("  what would change that: ", each)]
     return text
+
+
+def told(result: Result) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """Return the findings to tell in full, and those to name only: of a large job a reader wants the first ones."""
+    shown = TOLD_IN_FULL if len(result.ranks) > FEW else len(result.findings)
+    return result.findings[:shown], result.findings[shown:]
+
+
+def some(items: list[str]) -> list[str]:
+    """Return the first of many lines, and how many more there are."""
+    more = len(items) - LINES_SHOWN
+    return items if more <= 1 else [*items[:LINES_SHOWN], f"  and {more} more"]
+
+
+def unread(result: Result) -> list[str]:
+    """Return what could not be read and why, a line each; of a long list of nodes only the first."""
+    return [f"{shortened(each.what, WIDTH)}: {each.why}" for each in result.unreadable]
 
 
 def would_help(result: Result) -> list[str]:
@@ -52,13 +84,15 @@ def would_help(result: Result) -> list[str]:
 
 def start_methods(result: Result) -> str:
     """Return how the ranks' children were started, in words."""
-    parts = [f"{method} (ranks {ranks})" for method, ranks in result.start_methods.items()]
+    parts = [f"{method} (ranks {shortened(ranks)})" for method, ranks in result.start_methods.items()]
     return ", ".join(parts) or "none lived long enough to be seen"
 
 
 def rank_table(ranks: Iterable[RankResult]) -> list[str]:
     """Return one line for each group of ranks that are alike, longest waiting first seen; with hosts if on several."""
     ranks = tuple(ranks)
+    if len(ranks) > FEW:
+        return _class_table(ranks)
     has_hosts = len({rank.host for rank in ranks}) > 1
     groups: dict[tuple[str, str | None], list[RankResult]] = {}
     for rank in ranks:
@@ -68,9 +102,25 @@ def rank_table(ranks: Iterable[RankResult]) -> list[str]:
         pids = ", ".join(str(rank.pid) for rank in members[:4]) + (", ..." if len(members) > 4 else "")
         hosts = [fold_hosts(rank.host for rank in members)] if has_hosts else []
         rows.append((fold(rank.rank for rank in members), state, since(members), mechanism or "", *hosts, pids))
+    return _columns(rows) if len(rows) > 1 else []
+
+
+def _class_table(ranks: Iterable[RankResult]) -> list[str]:
+    """Return one line for each of the largest groups of ranks that are alike."""
+    shown, more = largest(ranks)
+    rows = [("count", "state", "since", "mechanism", "ranks", "nodes")]
+    for each in shown:
+        size, state = str(len(each.numbers)), each.state.value
+        rows.append((size, state, each.since, each.mechanism or "", each.ranks, each.nodes))
+    return [*_columns(rows), *([f"  and {more} smaller groups"] if more else [])]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return ["  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-            for row in rows] if len(rows) > 1 else []  # fmt: skip
+    return [
+        "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    ]
 
 
 def reasons(ranks: Iterable[RankResult]) -> list[str]:
@@ -79,15 +129,15 @@ def reasons(ranks: Iterable[RankResult]) -> list[str]:
     for rank in ranks:
         if rank.why and rank.mechanism is None:
             groups.setdefault(rank.why, []).append(rank.rank)
-    return [line for why, members in groups.items() for line in _folded("  ", f"{spoken(members)}: {why}")]
+    is_large = sum(map(len, groups.values())) > FEW
+    shown = sorted(groups, key=lambda why: -len(groups[why]))[:LINES_SHOWN] if is_large else list(groups)
+    text = [line for why in shown for line in _folded("  ", f"{spoken_briefly(fold(groups[why]))}: {why}")]
+    return [*text, *([f"  and {len(groups) - len(shown)} more reasons"] if len(groups) > len(shown) else [])]
 
 
 def since(ranks: Iterable[RankResult]) -> str:
     """Return for how long some ranks have been waiting."""
-    times = sorted(rank.since_s for rank in ranks if rank.since_s is not None)
-    if not times:
-        return ""
-    return f"{times[0]:.1f} s" if times[-1] - times[0] < 0.1 else f"{times[0]:.1f}-{times[-1]:.1f} s"
+    return span(rank.since_s for rank in ranks)
 
 
 def finding_title(finding: Finding) -> str:

@@ -6,14 +6,15 @@
     Testbed.up(3, is_detached=True)                   # lives until
     Testbed.find().down()
 
-Behind it: beginning.py starts owner.py, which keeps the testbed; site.py is its first process and builds it; node.py
-is one node.
+Behind it: beginning.py starts owner.py, which keeps the testbed; site.py is its first process and builds it; login.py
+is the login node, node.py each of the others.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +24,11 @@ from hangprobe.errors import TestbedMissing, UnknownName
 from hangprobe.testbed import state
 from hangprobe.testbed.beginning import Owner, begin, search_path
 from hangprobe.testbed.ending import end
-from hangprobe.testbed.layout import HOME, LOGIN, node_names
+from hangprobe.testbed.layout import HOME, LOGIN, USERS, node_names, node_set
 
 DEFAULT = "default"
+HOSTS = "HANGPROBE_HOSTS"
+"""The nodes on which `hangprobe run --nodes N` starts jobs."""
 # What points at places and agents that are not inside.
 _OUTSIDE_VARIABLES = ("TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "SLURM_CONF")
 _IN_FOLDER = 'cd "$1" 2>/dev/null; shift; exec "$@"'
@@ -86,7 +89,7 @@ class Testbed:
         """
         where = str(cwd or Path.cwd())
         if node == LOGIN:
-            return [*self._enter(where), *command]
+            return [*self._enter(where, variables=self._login_variables()), *command]
         if node not in self.nodes:
             raise UnknownName("node", node, [LOGIN, *self.nodes], "hangprobe testbed status")
         remote = f"cd {shlex.quote(where)} 2>/dev/null; exec {shlex.join(command)}"
@@ -117,13 +120,20 @@ class Testbed:
         """Take it down."""
         self.down()
 
-    def _enter(self, where: str, is_root: bool = False) -> list[str]:
-        known = self.state
-        user = [] if known.user_pid is None else ["-U", "--preserve-credentials"]
-        words = ["nsenter", "-t", str(known.site_pid), *user, "-n", "-u", "-i", "-m", "-p", "--"]
-        if known.user_pid is not None and not is_root:
-            words += ["nsenter", "-t", str(known.user_pid), *user, "--"]
+    def _login_variables(self) -> dict[str, str]:
+        """Name the nodes where jobs are started, unless the user has named some; nodes themselves offer none."""
+        return {} if HOSTS in os.environ else {HOSTS: node_set(self.state.nodes)}
+
+    def _enter(self, where: str, is_root: bool = False, variables: Mapping[str, str] | None = None) -> list[str]:
+        site = str(self.state.site_pid)
+        is_rootless = os.geteuid() != 0
+        # the site's own table has the nodes' processes in it; its children's is login's
+        words = ["nsenter", "-t", site, f"--pid=/proc/{site}/ns/pid_for_children", "-n", "-u", "-i", "-m"]
+        words += ["-U", "--preserve-credentials", "--"] if is_rootless else ["--"]
+        if is_rootless and not is_root:
+            words += ["nsenter", f"--user={USERS}", "--preserve-credentials", "--"]
         # nsenter(1) waits outside; if it is killed, what it started must not stay
         words += ["setpriv", "--pdeathsig", "TERM", "--", "env"]
         words += [word for name in _OUTSIDE_VARIABLES for word in ("-u", name)]
+        words += [f"{name}={value}" for name, value in (variables or {}).items()]
         return [*words, f"HOME={HOME}", f"PATH={search_path()}", "sh", "-c", _IN_FOLDER, "sh", where]

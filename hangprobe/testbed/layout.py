@@ -22,6 +22,7 @@ INSIDE = "/run/testbed"  # the testbed's folder, as everything inside sees it
 HOME = f"{INSIDE}/home"
 LOGS = f"{INSIDE}/log"
 MUNGE = f"{INSIDE}/munge"  # its key, socket and files
+USERS = "/run/.users"  # on login: a file that is the user namespace of jobs; none as root
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ def node_name(number: int) -> str:
 def node_names(count: int) -> tuple[str, ...]:
     """Return the host names of all nodes, without the login node."""
     return tuple(node_name(number) for number in range(1, count + 1))
+
+
+def node_set(count: int) -> str:
+    """Return the names of all nodes as one folded set."""
+    return node_name(1) if count == 1 else f"node[01-{count:02d}]"
 
 
 def address(number: int) -> str:

@@ -109,7 +109,6 @@ def _state(plan: Plan, pid: int) -> State:
         owner_start_time=start_time(os.getpid()),
         site_pid=pid,
         site_start_time=start_time(pid),
-        user_pid=int((folder / "user").read_text()) if plan.is_rootless else None,
         networks=tuple(int(word) for word in (folder / "networks").read_text().split()),
         since=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         has_slurm=plan.has_slurm,

@@ -1,7 +1,8 @@
 """The site: the process that is the first of the testbed's outer namespaces, and with which all of it ends.
 
-It builds the login node around itself, forks the nodes, and waits for the end of its lifeline, a pipe from the owner
-(owner.py): when that closes, for whatever reason, all of its PID namespace is killed and the testbed's folder removed.
+It builds the login node around itself, forks the nodes and, last, the first process of login's own table, and waits for
+the end of its lifeline, a pipe from the owner (owner.py): when that closes, for whatever reason, everything in its PID
+namespace is killed, nodes and login with it, and the testbed's folder removed.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import select
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from hangprobe.errors import TestbedFailed
-from hangprobe.testbed import folders, namespaces, slurm
-from hangprobe.testbed.layout import HOME, INSIDE, LOGIN, LOGS, Plan, addresses, etc_files, site_links, sshd_config
-from hangprobe.testbed.node import Pipes, ended_children, fork_node, guarded, start
+from hangprobe.testbed import login, slurm
+from hangprobe.testbed.layout import INSIDE, LOGS, Plan, addresses, site_links, sshd_config
+from hangprobe.testbed.node import Pipes, ended_children, fork_node, start
 from hangprobe.testbed.telling import PREFIX, error_of, in_one_line
 from hangprobe.testbed.tools import last_words, run_tool
 
 BUILD_LIMIT_S = 30.0
+REAP_LIMIT_S = 1.0
 
 
 def run(plan: Plan, lifeline: int, ready: int) -> NoReturn:
@@ -33,27 +36,25 @@ def run(plan: Plan, lifeline: int, ready: int) -> NoReturn:
     os.umask(0o022)
     parent = os.open(os.path.dirname(plan.folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def body() -> None:
-        _build(plan, [lifeline, ready, parent])
-        os.write(ready, b"up\n")
-
     try:
-        _or_report(body, ready)
-        signal.signal(signal.SIGCHLD, _reap)
-        _reap()
+        first = _or_report(lambda: _build(plan, [lifeline, ready, parent]), ready)
+        signal.signal(signal.SIGCHLD, lambda signum, frame: _reap(first))
+        _reap(first)
+        os.write(ready, b"up\n")
         os.read(lifeline, 1)
     finally:
         _end(parent, os.path.basename(plan.folder))
 
 
-def _reap(signum: int = 0, frame: object = None) -> None:
-    for _ in ended_children():
-        pass
+def _reap(first: int) -> None:
+    """Reap children; without the first process of login, which only somebody outside can end, there is no testbed."""
+    if first in list(ended_children()):
+        sys.exit()
 
 
-def _or_report(body: Callable[[], None], ready: int) -> None:
+def _or_report(body: Callable[[], int], ready: int) -> int:
     try:
-        body()
+        return body()
     except Exception as error:
         os.write(ready, f"{in_one_line(error)}\n".encode())
         raise
@@ -63,17 +64,25 @@ def _end(parent: int, name: str) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)  # kill(2): every other process of this PID namespace
-    with contextlib.suppress(ChildProcessError):
-        while True:  # every orphan of it becomes a child of this one
-            os.wait()
+    _reap_all()
     shutil.rmtree(name, ignore_errors=True, dir_fd=parent)
     os._exit(0)
 
 
-def _build(plan: Plan, inherited: list[int]) -> None:
+def _reap_all() -> None:
+    """Reap what was killed. The end of login waits for commands of `exec`, which are children of somebody outside."""
+    deadline_s = time.monotonic() + REAP_LIMIT_S
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < deadline_s:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.002)
+
+
+def _build(plan: Plan, inherited: list[int]) -> int:
+    """Build everything; return the first process of the login node."""
     deadline_s = time.monotonic() + BUILD_LIMIT_S
-    _become_login(plan)
-    user = _fork_user(plan, inherited)
+    login.settle(plan)
+    user = login.make_users(plan, inherited)
     _make_keys()
     Path(INSIDE, "sshd_config").write_text(sshd_config(plan))
     report, report_end = os.pipe()
@@ -85,6 +94,7 @@ def _build(plan: Plan, inherited: list[int]) -> None:
     pids = _first_processes(report, plan.nodes, deadline_s)
     _write_networks(["self", *map(str, pids.values())])
     run_tool("ip", "-batch", "-", stdin=site_links(pids))
+    first = login.fork_first([*inherited, report, go])
     if plan.has_slurm:
         slurm.start_on_login(lambda command: start(command, user), deadline_s)
     os.close(go)
@@ -94,51 +104,7 @@ def _build(plan: Plan, inherited: list[int]) -> None:
     if plan.has_slurm:
         slurm.wait_until_ready(plan.nodes, deadline_s)
     os.close(report)
-
-
-def _become_login(plan: Plan) -> None:
-    namespaces.unshare(namespaces.NEW_NET | namespaces.NEW_UTS | namespaces.NEW_IPC | namespaces.NEW_MOUNTS)
-    socket.sethostname(LOGIN)
-    namespaces.cut_mounts()
-    accounts = Path("/etc/passwd").read_text(), Path("/etc/group").read_text()
-    folders.make_private([(plan.folder, INSIDE), *((share, share) for share in plan.shares)])
-    folders.make_kernel_views()
-    folders.make_terminals()
-    folders.lay_below(plan.roots)
-    folders.overlay_etc(etc_files(plan, *accounts))
-    for folder in (HOME, LOGS):
-        os.mkdir(folder, 0o700)
-
-
-def _fork_user(plan: Plan, inherited: list[int]) -> int | None:
-    """Start the process that keeps the user namespace of all jobs; return that namespace, None as root.
-
-    One for the whole testbed: a process may look into another one of the same user only in the same user namespace.
-    """
-    if not plan.is_rootless:
-        return None
-    report, report_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        for descriptor in (*inherited, report):
-            os.close(descriptor)
-        guarded(report_end, lambda: _keep_user(report_end))
-    os.close(report_end)
-    said = os.read(report, 4096).decode()
-    os.close(report)
-    if not said.startswith("ready"):
-        raise error_of(said.strip())
-    namespaces.map_ids(pid, (plan.uid, plan.gid), (0, 0))
-    Path(INSIDE, "user").write_text(f"{pid}\n")
-    return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
-
-
-def _keep_user(report: int) -> NoReturn:
-    namespaces.unshare(namespaces.NEW_USER)
-    os.write(report, b"ready\n")
-    os.close(report)
-    while True:
-        signal.pause()
+    return first
 
 
 def _make_keys() -> None:

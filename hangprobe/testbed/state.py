@@ -6,6 +6,7 @@ So a folder without a lock was left by a testbed that was killed as a whole, and
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -22,9 +23,8 @@ class State:
     nodes: int
     owner_pid: int
     owner_start_time: int  # clock ticks since boot: with the PID, an identity
-    site_pid: int  # the first process of its PID namespace, as seen from outside
+    site_pid: int  # the first process of its outer PID namespace, as seen from outside; that of login is its children's
     site_start_time: int
-    user_pid: int | None  # inside: the process that has the user namespace of jobs; None as root
     networks: tuple[int, ...]  # inode numbers of its network namespaces: who is in one of them belongs to it
     since: str  # UTC, ISO 8601
     has_slurm: bool
@@ -65,7 +65,8 @@ def read(folder: Path) -> State | None:
         if folder.stat().st_uid != os.geteuid():  # /tmp is everybody's
             return None
         fields = json.loads((folder / STATE).read_text())
-        state = State(**{**fields, "networks": tuple(fields["networks"])})
+        known = {field.name: fields[field.name] for field in dataclasses.fields(State)}  # others: another release's
+        state = State(**{**known, "networks": tuple(known["networks"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return state if start_time(state.site_pid) == state.site_start_time else None

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.benchmarks import accuracy, cost, latency, lookalikes, nodes, soak, sweep
+from scripts.benchmarks import accuracy, cost, hostile, latency, lookalikes, nodes, scale, soak, sweep, wrapper
 
 BENCHMARKS = {
     "accuracy": accuracy,
     "cost": cost,
+    "hostile": hostile,
     "latency": latency,
     "lookalikes": lookalikes,
     "nodes": nodes,
+    "scale": scale,
     "soak": soak,
     "sweep": sweep,
+    "wrapper": wrapper,
 }
 
 

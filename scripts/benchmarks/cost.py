@@ -1,15 +1,18 @@
 """`scripts/bench cost`: what watching costs, beside psutil reading the same facts of the same processes.
 
 Three prices, on healthy jobs of real processes that wait: of one sample of a thread in the steady state, of the double
-collect that a proof needs, and of the whole watchdog at its default interval. CPU time is that of this process (user
-and system); wall time is what a user waits for. Every value is the median of several repeats, with the least and the
-greatest one; only ratios can be compared between machines.
+collect that a proof needs, and of the whole watchdog over ranks: as it is, sampling as often as it would on a node with
+few of them, and reading every thread's run count at each sample, as it must where processes' CPU times say nothing.
+
+CPU time is that of this process (user and system); wall time is what a user waits for. Every value is the median of
+several repeats, with the least and the greatest one; only ratios can be compared between machines.
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import math
 import os
 import pstats
 import socket
@@ -34,7 +37,7 @@ from hangprobe.policy import Policy
 from hangprobe.record import Writer
 from hangprobe.watchdog import Watchdog
 from scripts.benchmarks.cost_page import write
-from scripts.benchmarks.cost_prices import WATCH_S, Spread, Steady, Timed, timed, together
+from scripts.benchmarks.cost_prices import WATCH_S, Spread, Steady, Timed, Watched, timed, together
 from scripts.benchmarks.crowd import crowd
 
 WARM_UP = 4
@@ -47,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("--processes", type=int, default=1000, help="of each job (default 1000)")
     parser.add_argument("--threads", type=int, default=4, help="of each process, at least 2 (default 4)")
+    parser.add_argument("--rank-threads", type=int, default=2, help="of each rank that is watched (default 2)")
     parser.add_argument("--running", type=float, default=0.05, help="share that runs between samples (default 0.05)")
     parser.add_argument("--repeats", type=int, default=9, help="of each measurement; a third for long ones (default 9)")
     parser.add_argument("--profile", action="store_true", help="only print where the time goes")
@@ -85,7 +89,7 @@ class Crowd:
 
 def main(options: argparse.Namespace) -> int:
     """Measure, print a page, write it with the numbers, and return 0."""
-    if options.threads < 2 or options.processes < 10:
+    if min(options.threads, options.rank_threads) < 2 or options.processes < 10:
         print("cost: needs at least 2 threads and 10 processes", file=sys.stderr)
         return 2
     _say(f"starting {options.processes} processes that sleep")
@@ -101,6 +105,8 @@ def main(options: argparse.Namespace) -> int:
         job = Crowd.of(session)
         found["running"] = steady(job, options.repeats)
         job.sampler.close()
+    _say(f"starting {options.processes} ranks, {options.running:.0%} of which run between samples")
+    with crowd(options.processes, options.rank_threads, options.running, are_ranks=True) as session:
         found["watching"] = watching(session, max(1, options.repeats // 3))
     write(options, found)
     return 0
@@ -153,31 +159,36 @@ def collects(job: Crowd, repeats: int) -> dict[str, Timed]:
     return {name: together(values) for name, values in found.items()}
 
 
-def watching(session: Session, repeats: int) -> dict[str, Any]:
-    """Measure the whole watchdog at its default interval: first its start, then some windows of its steady state."""
-    policy = Policy()
-    watchdog = Watchdog(session.guardian_pid, session.command_pid, policy, Writer(None))
-    windows: list[float] = []
-    made: list[float] = []
+def watching(session: Session, repeats: int) -> dict[str, Watched]:
+    """Measure the whole watchdog in three ways, by turns: each first its start, then windows of its steady state."""
+    often = Policy(sample_share=math.inf)
+    watchdogs = {
+        "default": _watchdog(session, Policy()),
+        "often": _watchdog(session, often),
+        "every thread": _watchdog(session, often, reads_all=True),
+    }
+    found = {name: Watched() for name in watchdogs}
     try:
-        _say("watching: the start")
-        start_cpu_s, _ = timed(lambda: watch(watchdog, WATCH_S))
-        start_collects = len(watchdog.collects)
+        for name, watchdog in watchdogs.items():
+            _say(f"watching, {name}: the start")
+            found[name].start_cpu_s, _ = timed(partial(watch, watchdog, WATCH_S))
+            watch(watchdog, WATCH_S)
         for number in range(repeats):
             _say(f"watching: {number + 1} of {repeats}")
-            before = len(watchdog.collects)
-            cpu_s, wall_s = timed(lambda: watch(watchdog, WATCH_S))
-            windows.append(cpu_s / wall_s)
-            made.append(len(watchdog.collects) - before)
+            for name, watchdog in watchdogs.items():
+                watchdog.tick()  # what has come up while it did not watch is not of its steady state
+                found[name].take_in(watchdog, partial(watch, watchdog, WATCH_S))
     finally:
-        watchdog.close()
-    return {
-        "start_cpu_s": start_cpu_s,
-        "start_collects": start_collects,
-        "share": Spread(tuple(windows)),
-        "collects": Spread(tuple(made)),
-        "verdict": str(watchdog.verdict),
-    }
+        for watchdog in watchdogs.values():
+            watchdog.close()
+    return found
+
+
+def _watchdog(session: Session, policy: Policy, reads_all: bool = False) -> Watchdog:
+    watchdog = Watchdog(session.guardian_pid, session.command_pid, policy, Writer(None))
+    if reads_all:
+        watchdog._sampler.roster.cpu_times.is_usable = False
+    return watchdog
 
 
 def watch(watchdog: Watchdog, duration_s: float) -> None:

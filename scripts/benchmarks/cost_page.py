@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from hangprobe.policy import Policy
-from scripts.benchmarks.cost_prices import WATCH_S, Spread, Timed
+from scripts.benchmarks.cost_prices import WATCH_S, Spread, Timed, Watched
 from scripts.benchmarks.machine import as_table, describe
 
 
@@ -16,6 +16,7 @@ def write(options: argparse.Namespace, found: dict[str, Any]) -> None:
     text = page(options, found)
     options.out.mkdir(parents=True, exist_ok=True)
     document = {"processes": options.processes, "threads": options.threads, "running": options.running}
+    document["rank_threads"] = options.rank_threads
     document |= {"machine": describe(), "measured": found}
     (options.out / "results.json").write_text(json.dumps(document, indent=1, default=_plain) + "\n")
     (options.out / "README.md").write_text(text)
@@ -35,15 +36,16 @@ def page(options: argparse.Namespace, found: dict[str, Any]) -> str:
         [
             "# Cost",
             "",
-            f"`{command} --running {options.running:g} --repeats {options.repeats}`: healthy jobs of",
-            f"{options.processes} processes with {options.threads} threads each, which wait in pipes, locks and",
-            "sleeps. Median (least to greatest); aims are those of the design.",
+            f"`{command} --rank-threads {options.rank_threads} --running {options.running:g}",
+            f"--repeats {options.repeats}`:",
+            f"healthy jobs of {options.processes} processes with {options.threads} threads each, which wait in pipes,",
+            "locks and sleeps. Median (least to greatest); aims are those of the design.",
             "",
             *_steady_rows(found, options.running),
             "",
             *_collect_rows(found["collects"], options.processes),
             "",
-            *_watching_rows(found["watching"]),
+            *_watching_rows(found["watching"], options.running),
             "",
             "## Machine",
             "",
@@ -81,16 +83,37 @@ def _collect_rows(timings: dict[str, Timed], processes: int) -> list[str]:
     return [*rows, "", "Aim: one snapshot of 1,000 processes with 4 threads each in less than 300 ms."]
 
 
-def _watching_rows(watching: dict[str, Any]) -> list[str]:
-    share: Spread = _scaled(watching["share"], 100)
-    return [
+def _watching_rows(watching: dict[str, Watched], running: float) -> list[str]:
+    policy, known = Policy(), watching["default"]
+    names = {
+        "default": "as it is",
+        "often": f"every {policy.interval_s:g} s whatever it costs",
+        "every thread": "the same, each thread read at each sample",
+    }
+    rows = [
         "## The whole watchdog",
         "",
-        f"At the default interval ({Policy().interval_s:g} s): {share.text()} % of one core,",
-        f"in windows of {WATCH_S:g} s with {watching['collects'].median:g} double collects each;",
-        f"verdict {watching['verdict']}.",
-        f"The first {WATCH_S:g} s, in which every process is met: {watching['start_cpu_s']:.2g} s of CPU,",
-        f"{watching['start_collects']} double collects included.",
+        f"{known.ranks} ranks, {known.threads} threads, {running:.0%} of the ranks run between samples; {WATCH_S:g} s",
+        f"windows by turns, {known.collects} double collects in all; verdict {known.verdict}.",
+        "",
+        "| samples | % of one core | interval, s | ms of CPU a sample |",
+        "|---|---|---|---|",
+    ]
+    for name, title in names.items():
+        each = watching[name]
+        cost = Spread(tuple(s * i for s, i in zip(each.shares, each.intervals, strict=True)))
+        share, interval = _scaled(each.share, 100).text(), each.interval_s.text()
+        rows.append(f"| {title} | {share} | {interval} | {_scaled(cost, 1000).text()} |")
+    ratio = watching["every thread"].share.median / watching["often"].share.median
+    interval_s = known.interval_s.median
+    return [
+        *rows,
+        "",
+        f"Reading each thread takes {ratio:.1f} times as much. Aim: {100 * policy.sample_share:g} % of one core, to",
+        "which the interval is stretched. A thread counts as blocked at the second sample after it has blocked:",
+        f"that takes {interval_s:.2f} to {2 * interval_s:.2f} s here, and {policy.interval_s:g} to",
+        f"{2 * policy.interval_s:g} s where samples are cheap. A double collect comes on top.",
+        f"The first {WATCH_S:g} s, in which every process is met: {known.start_cpu_s:.2g} s of CPU.",
     ]
 
 

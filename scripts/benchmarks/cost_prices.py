@@ -5,7 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from hangprobe.watchdog import Watchdog
 
 WATCH_S = 10.0
 """How long one window of the watchdog is."""
@@ -50,6 +52,44 @@ class Steady:
     def ratio(self) -> float:
         """How much more CPU time psutil needs."""
         return self.psutil.cpu_s.median / self.sampler.cpu_s.median
+
+
+@dataclass(slots=True)
+class Watched:
+    """Windows of a watchdog's steady state."""
+
+    start_cpu_s: float = 0.0
+    """Of its first window."""
+    shares: list[float] = field(default_factory=list)
+    """Of one core, a window each."""
+    intervals: list[float] = field(default_factory=list)
+    """Seconds between two samples, a window each."""
+    collects: int = 0
+    """In all windows."""
+    verdict: str = ""
+    ranks: int = 0
+    threads: int = 0
+
+    def take_in(self, watchdog: Watchdog, window: Callable[[], None]) -> None:
+        """Measure one window."""
+        samples, collects = watchdog.samples, len(watchdog.collects)
+        cpu_s, wall_s = timed(window)
+        self.shares.append(cpu_s / wall_s)
+        self.intervals.append(wall_s / max(1, watchdog.samples - samples))
+        self.collects += len(watchdog.collects) - collects
+        self.verdict = str(watchdog.verdict)
+        if watchdog.sample is not None:
+            self.ranks, self.threads = len(watchdog.sample.ranks), watchdog.sample.thread_count
+
+    @property
+    def share(self) -> Spread:
+        """Of one core."""
+        return Spread(tuple(self.shares))
+
+    @property
+    def interval_s(self) -> Spread:
+        """Between two samples."""
+        return Spread(tuple(self.intervals))
 
 
 def timed(action: Callable[[], object]) -> tuple[float, float]:

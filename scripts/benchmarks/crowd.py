@@ -9,11 +9,16 @@ fork leaves. Leaves take turns at what they wait for:
 
 All threads beside these wait for a lock (a private futex without a time-out). A share of the leaves wakes up often, to
 run between two samples. In every process some thread could still run: nothing here is a hang.
+
+A leaf can be made a rank of its own: it writes a rank's variable over one that the head was started with, where `/proc`
+shows a process's environment. Ranks wait in epoll in place of a pipe, as those of an MPI job do: a main thread that
+waits for a pipe could be hung, and whether it is takes a double collect now and then.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 import time
@@ -24,6 +29,11 @@ from tempfile import TemporaryDirectory
 from typing import NoReturn
 
 from hangprobe.launch.session import Capture, LaunchSpec, Session
+
+RANK, NO_RANK = b"PMI_RANK=", b"NOT_RANK="
+"""How a rank's variable begins, and what the head is started with in its place; the number has 8 digits."""
+ENV_START = 50
+"""The number of the field of `stat` that says where the environment begins: proc(5)."""
 
 LEAVES = 100
 """Of one branch, at most."""
@@ -39,13 +49,18 @@ POLL_S = 0.05
 
 
 @contextmanager
-def crowd(processes: int, threads: int, running_share: float) -> Iterator[Session]:
-    """Start a job of `processes` with `threads` each, yield it when all of them wait, and end it in any case."""
-    command = (sys.executable, "-m", __name__, str(processes), str(threads), str(running_share))
+def crowd(processes: int, threads: int, running_share: float, are_ranks: bool = False) -> Iterator[Session]:
+    """Start a job of `processes` with `threads` each, yield it when all of them wait, and end it in any case.
+
+    With `are_ranks` its leaves are ranks, and there are as many as `processes` says.
+    """
+    count = processes + 1 + -(-processes // LEAVES) if are_ranks else processes
+    command = (sys.executable, "-m", __name__, str(count), str(threads), str(running_share))
     with TemporaryDirectory(prefix="hangprobe-") as name:
         folder = Path(name)
         said = Capture(folder / "crowd.out", folder / "crowd.err")
-        spec = LaunchSpec(command, tag=f"bench-{os.getpid()}-{folder.name}", capture=said)
+        own = {NO_RANK.decode().rstrip("="): "00000000"} if are_ranks else {}
+        spec = LaunchSpec(command, tag=f"bench-{os.getpid()}-{folder.name}", environment=own, capture=said)
         with Session(spec) as session:
             _wait_until_ready(session, said)
             yield session
@@ -100,6 +115,8 @@ def _branch(numbers: range, threads: int, every: int, tell: int) -> NoReturn:
 def _leaf(number: int, threads: int, every: int, read_end: int, tell: int) -> NoReturn:
     mains: tuple[Callable[[], object], ...] = (lambda: os.read(read_end, 1), _wait_for_lock, _sleep)
     waits = mains[number % len(mains)]
+    if _becomes_rank(number) and number % len(mains) == 0:
+        waits = select.epoll().poll
     helpers: list[Callable[[], object]] = [_wait_for_lock] * (threads - 1)
     if waits is _wait_for_lock:
         helpers[0] = _sleep
@@ -111,6 +128,20 @@ def _leaf(number: int, threads: int, every: int, read_end: int, tell: int) -> No
     os.close(tell)
     waits()
     os._exit(1)
+
+
+def _becomes_rank(number: int) -> bool:
+    """Let `/proc` show the variable of a rank in this process's environment; return whether the head was to have it."""
+    with open("/proc/self/environ", "rb") as file:
+        at = b"\0" + file.read()
+    place = at.find(b"\0" + NO_RANK)
+    if place < 0:
+        return False
+    with open("/proc/self/stat", "rb") as file:
+        start = int(file.read().rpartition(b")")[2].split()[ENV_START - 3])
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        os.pwrite(memory.fileno(), RANK + b"%08d" % number, start + place)
+    return True
 
 
 def _wait_for_lock() -> None:

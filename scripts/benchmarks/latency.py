@@ -23,7 +23,7 @@ from hangprobe.policy import Policy
 from hangprobe.probe import Ends, OnHang, OnStall, Silent
 from hangprobe.programs import load
 from hangprobe.ranksets import fold
-from hangprobe.watchdog import Watchdog
+from hangprobe.watched import Watched
 from scripts.benchmarks.jobs import Subject, marks
 from scripts.benchmarks.machine import as_table, describe
 
@@ -46,10 +46,9 @@ class Stopwatch(Silent):
         self.expected = expected
         self.at_s: float | None = None
 
-    def changed(self, watchdog: Watchdog) -> None:
+    def changed(self, watched: Watched) -> None:
         """Note the time."""
-        ranks = watchdog.judgement.ranks if watchdog.judgement is not None else ()
-        named = fold(rank.rank for rank in ranks if rank.state is RankState.PROVEN)
+        named = fold(rank.rank for rank in watched.digest.ranks if rank.state is RankState.PROVEN)
         if named == self.expected and self.at_s is None:
             self.at_s = time.monotonic()
 

@@ -18,7 +18,7 @@ from hangprobe.launch.session import Capture, LaunchSpec
 from hangprobe.model import Tier
 from hangprobe.policy import Policy
 from hangprobe.probe import Ends, OnHang, OnStall, Outcome, Silent, probe
-from hangprobe.watchdog import Watchdog
+from hangprobe.watched import Alone, Watched
 from scripts.benchmarks.jobs import marks
 from scripts.benchmarks.lookalikes_cases import Case, Place, find
 
@@ -55,11 +55,12 @@ class Sights(Silent):
         self.folder = folder
         self.seen: set[str] = set()
 
-    def sampled(self, watchdog: Watchdog) -> None:
+    def sampled(self, watched: Watched) -> None:
         """Look, if the job is in its look-alike state."""
-        if watchdog.samples % SIGHTS_EVERY or inside(self.folder) is None:
+        assert isinstance(watched, Alone)
+        if watched.here.samples % SIGHTS_EVERY or inside(self.folder) is None:
             return
-        for pid in {member.pid for rank in watchdog.ranks for member in rank.members}:
+        for pid in {member.pid for rank in watched.here.ranks for member in rank.members}:
             with suppress(OSError):  # a thread, or the whole process, may be gone by now
                 for tid in os.listdir(f"/proc/{pid}/task"):
                     self.seen.add(Path(f"/proc/{pid}/task/{tid}/wchan").read_text())

@@ -21,7 +21,7 @@ from hangprobe.probe import Ends, OnHang, OnStall, Outcome, Silent, probe
 from hangprobe.programs import load
 from hangprobe.record import encode
 from hangprobe.result import Finding, Result
-from hangprobe.watchdog import Watchdog
+from hangprobe.watched import Watched
 from scripts.benchmarks.jobs import Subject
 from scripts.benchmarks.soak_cases import Case
 
@@ -37,9 +37,9 @@ class Witness(Silent):
         self.has_hung = False
         self.reason: str | None = None
 
-    def changed(self, watchdog: Watchdog) -> None:
+    def changed(self, watched: Watched) -> None:
         """Note a hang."""
-        self.has_hung |= watchdog.verdict is Verdict.HANG
+        self.has_hung |= watched.verdict is Verdict.HANG
 
     def ending(self, reason: str) -> None:
         """Note the reason."""

@@ -12,6 +12,7 @@ from hangprobe.probe import Ends, OnHang, OnStall
 from hangprobe.record import Writer
 from hangprobe.result import Finding
 from hangprobe.watchdog import Watchdog
+from hangprobe.watched import Alone
 
 PROVEN = RankVerdict(1, RankState.PROVEN, "", hung=True)
 CLAUSE_2 = RankVerdict(1, RankState.STALLED, "", hung=True, spared="its main thread is not in the knot itself")
@@ -37,7 +38,7 @@ def reason(
     assumptions = (assumption,) if assumption else ()
     watchdog.findings = findings or (Finding("deadlock", Tier.PROVEN, False, "1", (), (), {}, "", assumptions),)
     try:
-        return ends.reason(watchdog, elapsed_s, now_s=100.0)
+        return ends.reason(Alone(watchdog), elapsed_s, now_s=100.0)
     finally:
         watchdog.close()
 

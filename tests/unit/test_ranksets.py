@@ -9,7 +9,18 @@ from ClusterShell.NodeSet import NodeSet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangprobe.ranksets import fold, fold_hosts, spoken, unfold
+from hangprobe.ranksets import (
+    count,
+    fold,
+    fold_hosts,
+    gaps,
+    shortened,
+    spoken,
+    spoken_briefly,
+    spoken_set,
+    unfold,
+    unite,
+)
 
 
 @given(st.sets(st.integers(0, 10_000)))
@@ -51,6 +62,45 @@ def test_what_fold_never_writes_is_refused(text: str) -> None:
 
 def test_one_rank_is_spoken_of_in_the_singular() -> None:
     assert [spoken([3]), spoken([1, 2, 3]), spoken([0, 2])] == ["rank 3", "ranks 1-3", "ranks 0,2"]
+
+
+# sets that stay folded
+
+SETS = st.sets(st.integers(0, 60))
+
+
+@given(st.lists(SETS))
+def test_folded_sets_are_united_as_sets_are(sets: list[set[int]]) -> None:
+    assert unite(map(fold, sets)) == fold(set().union(*sets))
+
+
+@given(SETS)
+def test_a_folded_set_knows_how_many_it_has(ranks: set[int]) -> None:
+    assert count(fold(ranks)) == len(ranks)
+
+
+@given(SETS, st.integers(0, 70))
+def test_gaps_are_what_is_not_there(ranks: set[int], size: int) -> None:
+    assert unfold(gaps(fold(ranks), size)) == set(range(size)) - ranks
+
+
+def test_a_set_that_claims_too_much_is_never_unfolded() -> None:
+    assert unite(["0-99999999999", "5"]) == "0-99999999999"
+    assert gaps("1-99999999999", 10**11) == "0"
+    assert count("0-99999999999") == 10**11
+
+
+@given(SETS)
+def test_a_folded_set_is_spoken_of_like_its_ranks(ranks: set[int]) -> None:
+    assert spoken_set(fold(ranks)) == spoken(ranks)
+
+
+def test_of_a_long_set_the_first_ranges_are_told() -> None:
+    text = fold(range(0, 2048, 64))
+    assert shortened(text, 12) == "0,64,128,..."
+    assert shortened("a-host-without-any-comma", 6) == "a-host..."
+    assert spoken_briefly(text) == f"ranks {shortened(text)} (32 in all)"
+    assert spoken_briefly("0-7") == "ranks 0-7"
 
 
 # hosts

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.cli.jobs import Job, Start, check_size, start_of
-from hangprobe.errors import LauncherMismatch, NodesRefused, UnknownName, UsageError
+from hangprobe.cli.jobs import Job, Start, check_size, real_nodes, start_of
+from hangprobe.errors import FolderUnseen, LauncherMismatch, NodesRefused, UnknownName, UsageError
 from hangprobe.launch.environments import Environment
 from hangprobe.launch.flavours import Flavour
 from hangprobe.model import Launcher, Verdict
@@ -71,6 +71,72 @@ def test_pretended_nodes_share_the_ranks_evenly(tmp_path: Path) -> None:
         *("/opt/mpiexec", "-launcher", "fork", "-hosts", "pretended01,pretended02"),
         *("-ppn", "3"),
     )
+
+
+ALLOCATION = {"HANGPROBE_HOSTS": "node[01-04]"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "hosts", "variables", "found"),
+    [
+        (None, None, ALLOCATION, ()),
+        (3, None, {}, ()),
+        (3, None, ALLOCATION, ("node01", "node02", "node03")),
+        (1, None, ALLOCATION, ("node01",)),
+        (None, "node9,a", ALLOCATION, ("a", "node9")),
+        (1, "node[7-9]", {}, ("node7",)),
+    ],
+)
+def test_real_nodes_are_named_or_offered(
+    nodes: int | None, hosts: str | None, variables: dict[str, str], found: tuple[str, ...]
+) -> None:
+    assert real_nodes(nodes, hosts, variables) == found
+
+
+def test_more_nodes_than_there_are_is_said_with_their_number() -> None:
+    with pytest.raises(UsageError, match="--nodes 5, and this allocation has 4; --nodes 4, or less"):
+        real_nodes(5, None, ALLOCATION)
+    with pytest.raises(UsageError, match="--nodes 3, and --hosts has 2"):
+        real_nodes(3, "a,b", ALLOCATION)
+
+
+def test_node_that_would_stay_empty_is_refused() -> None:
+    with pytest.raises(UsageError, match="--ranks 5 are 2 a node, and fill 3 of 4 nodes; --ranks 8, or --nodes 3"):
+        start_of(None, None, 5, 4)
+
+
+def test_real_nodes_need_no_launcher_that_pretends() -> None:
+    start = start_of(None, "true", 4, 2, None, ALLOCATION)
+    assert (start.hosts, start.nodes, start.is_pretended) == (("node01", "node02"), 2, False)
+
+
+def test_ranks_on_real_nodes_get_what_they_need_to_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/lib")
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    environment = Environment(Flavour("/opt/mpirun", Launcher.OPENMPI, "5.0.11"), "/env/python")
+    job = next(iter(load().values()))
+    start = Start(environment, 5, 2, ("a", "b"))
+    line = start.command_line(Job(job, job.variant(None), None, 1), tmp_path, tmp_path, ("put", "before"))
+    words = " ".join(line.arguments)
+    assert "--map-by ppr:3:node:OVERSUBSCRIBE --bind-to none --host a:3,b:3 -x PATH -x HANGPROBE_JOB" in words
+    assert " -x HANGPROBE_MARKS -x PYTHONPATH --" in words
+    assert f" -n 5 put before /env/python {job.path}" in words
+    assert "PRTE_MCA_prte_tmpdir_base" not in line.environment
+
+
+def test_missing_ranks_on_real_nodes_may_not_have_seen_the_folder(tmp_path: Path) -> None:
+    marked(tmp_path, r0=1)
+    (tmp_path / "launcher.err").write_text("ssh: node02:\n no route\n")
+    start = Start(START.environment, 3, 3, ("node01", "node02", "node03"))
+    with pytest.raises(
+        FolderUnseen, match=r"^1 of 3 ranks left marks.*\(the launcher said: ssh: node02: no route\).*--out"
+    ):
+        check_size(tmp_path, start)
+
+
+def test_jobs_of_one_rank_on_real_nodes_do_not_fit_the_library(tmp_path: Path) -> None:
+    with pytest.raises(LauncherMismatch):
+        check_size(marked(tmp_path, r0=3), Start(START.environment, 3, 3, ("a", "b", "c")))
 
 
 def test_what_hangs_may_depend_on_the_launcher() -> None:

@@ -47,6 +47,9 @@ FINDING = {
     "evidence": [str],
     "mitigations": [SLUG],
     "recovered": bool,
+    "clause": Maybe(str),
+    "processes_total": Maybe(int),
+    "waits_total": Maybe(int),
 }
 RESULT = {
     "schema": {"hangprobe.result/1"},

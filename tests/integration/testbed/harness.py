@@ -54,6 +54,13 @@ def left_of(name: str, known: State) -> list[str]:
     return left + [str(folder) for folder in [folder_of(name)] if folder.exists()]
 
 
+def first_of_login(known: State) -> int:
+    """Return the first process of the login node, as seen from outside."""
+    namespace = os.readlink(f"/proc/{known.site_pid}/ns/pid_for_children")
+    pids = Path(f"/proc/{known.site_pid}/task/{known.site_pid}/children").read_text().split()
+    return next(int(pid) for pid in pids if os.readlink(f"/proc/{pid}/ns/pid") == namespace)
+
+
 def wait_until(is_true: Callable[[], object], what: str) -> None:
     """Wait for a handshake."""
     deadline = time.monotonic() + LIMIT_S

@@ -19,6 +19,18 @@ from .harness import LIMIT_S, REPOSITORY, say, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
+# How many processes have a word in their environment: as hangprobe looks for those of a job.
+LOOK = """
+import os, sys
+found = 0
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            found += sys.argv[1].encode() in file.read().split(b"\\0")
+    except OSError:
+        pass
+print(found)
+"""
 
 
 def test_every_node_has_its_own_name_and_address(bed: Testbed) -> None:
@@ -33,14 +45,25 @@ def test_jobs_run_as_the_user_who_made_it(bed: Testbed) -> None:
         assert say(bed, name, "sh", "-c", "echo $HOME") == HOME
 
 
-def test_a_node_sees_its_own_processes_only(bed: Testbed) -> None:
-    look_for = ["sh", "-c", "cat /proc/[0-9]*/comm"]
-    with subprocess.Popen(bed.command("node01", ["sleep", "60"])) as sleeper:
+@pytest.mark.parametrize("place", [LOGIN, "node01"])
+def test_a_machine_sees_its_own_processes_only(bed: Testbed, place: str) -> None:
+    look_for = [sys.executable, "-I", "-S", "-c", LOOK, "TESTBED_MARK=of-a-sleeper"]
+    sleeper = ["env", "TESTBED_MARK=of-a-sleeper", "sh", "-c", "echo up; read word"]
+    with subprocess.Popen(bed.command(place, sleeper), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
         try:
-            wait_until(lambda: "sleep" in say(bed, "node01", *look_for).split(), "the command to be seen")
-            assert "sleep" not in say(bed, "node02", *look_for).split()
+            assert process.stdout.readline() == b"up\n"
+            seen = {other: say(bed, other, *look_for) for other in (LOGIN, *bed.nodes)}
         finally:
-            sleeper.terminate()
+            process.communicate(b"end\n", timeout=LIMIT_S)
+    assert seen == {other: "1" if other == place else "0" for other in (LOGIN, *bed.nodes)}
+
+
+def test_login_has_the_table_of_a_machine_of_its_own(bed: Testbed) -> None:
+    rows = [row.split() for row in say(bed, LOGIN, "ps", "-e", "-o", "pid=", "-o", "comm=").splitlines()]
+    assert rows[0][0] == "1"
+    assert "sshd" not in {name for _, name in rows}
+    assert "sshd" in say(bed, "node01", "ps", "-e", "-o", "comm=").split()
 
 
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm", "/run"])
@@ -102,6 +125,17 @@ def test_the_ranks_of_a_job_talk_over_the_network(bed: Testbed) -> None:
     code = "from mpi4py import MPI as m; w = m.COMM_WORLD; n = w.gather(m.Get_processor_name()); w.rank or print(*n)"
     words = [str(MPIEXEC), "-hosts", "node01,node02,node03", "-n", "6", "-ppn", "2", sys.executable, "-c", code]
     assert say(bed, LOGIN, *words).split() == [f"node0{number}" for number in (1, 1, 2, 2, 3, 3)]
+
+
+def test_login_offers_the_nodes_for_jobs_unless_the_user_has_named_some(
+    bed: Testbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = ("sh", "-c", "echo ${HANGPROBE_HOSTS-none}")
+    monkeypatch.delenv("HANGPROBE_HOSTS", raising=False)
+    assert say(bed, LOGIN, *script) == "node[01-03]"
+    assert say(bed, "node01", *script) == "none"
+    monkeypatch.setenv("HANGPROBE_HOSTS", "node02")
+    assert say(bed, LOGIN, *script) == "node02"
 
 
 def test_an_unknown_node_is_named_with_those_that_there_are(bed: Testbed) -> None:

@@ -12,11 +12,24 @@ from pathlib import Path
 import pytest
 
 from hangprobe.errors import TestbedExists, TestbedFailed, TestbedMissing
+from hangprobe.launch.proctree import descendants, list_processes
 from hangprobe.testbed.cluster import Testbed
+from hangprobe.testbed.ending import inhabitants
 from hangprobe.testbed.health import look
 from hangprobe.testbed.state import State, folder_of, read
 
-from .harness import HANGPROBE, LIMIT_S, REPOSITORY, command_line, left_of, outside, own_name, say, wait_until
+from .harness import (
+    HANGPROBE,
+    LIMIT_S,
+    REPOSITORY,
+    command_line,
+    first_of_login,
+    left_of,
+    outside,
+    own_name,
+    say,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
@@ -42,8 +55,25 @@ def test_a_frozen_node_does_not_answer_and_goes_down_with_the_others() -> None:
     assert freezer.wait(LIMIT_S) != 0
 
 
-@pytest.mark.parametrize("victim", ["owner", "user"])
-def test_kill_9_of_its_owner_or_user_leaves_nothing(victim: str) -> None:
+def test_everything_of_it_descends_from_its_owner() -> None:
+    with Testbed.up(2, own_name("descent")) as bed:
+        for place in ("login", "node02"):
+            assert say(bed, place, "sh", "-c", "setsid sh -c 'echo $0; exec sleep 60 >&- 2>&-' up </dev/null &") == "up"
+        found, table = inhabitants(bed.state.networks), list_processes()
+        there = {pid for pid in found if pid in table}  # the sshd of a session may have ended meanwhile
+        assert len(there) >= 1 + 1 + 2 * 2 + 2  # the site, login, two nodes with an sshd, two commands
+        assert there <= descendants(table, {bed.state.owner_pid})
+
+
+def test_what_kills_everything_on_login_reaches_no_node_and_not_login_itself() -> None:
+    with Testbed.up(2, own_name("kill-all")) as bed:
+        subprocess.run(bed.command("login", ["sh", "-c", "kill -KILL -1"]), timeout=LIMIT_S, check=False)
+        assert [node.has_sshd for node in look(bed).nodes] == [True, True]
+        assert say(bed, "login", "hostname") == "login"
+
+
+@pytest.mark.parametrize("victim", ["owner", "user", "site", "login"])
+def test_kill_9_of_what_it_lives_by_leaves_nothing(victim: str) -> None:
     name = own_name(f"kill-{victim}")
     program = [sys.executable, str(Path(__file__).with_name("user.py")), name]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
@@ -53,7 +83,8 @@ def test_kill_9_of_its_owner_or_user_leaves_nothing(victim: str) -> None:
             fields = json.loads(user.stdout.readline())
             known = State(**{**fields, "networks": tuple(fields["networks"])})
             assert left_of(name, known) != []
-            os.kill(known.owner_pid if victim == "owner" else user.pid, signal.SIGKILL)
+            victims = {"owner": known.owner_pid, "user": user.pid, "site": known.site_pid}
+            os.kill(victims.get(victim) or first_of_login(known), signal.SIGKILL)
             wait_until(lambda: left_of(name, known) == [], f"nothing to be left, and there is {left_of(name, known)}")
         finally:
             user.kill()

@@ -36,6 +36,9 @@ with Testbed.up(2, sys.argv[1], has_slurm=len(sys.argv) > 2) as bed:
         "node02": say(bed.command("node02", ["sh", "-c", script])).splitlines(),
         "srun": sorted(say(bed.command("login", ["srun", "-N2", "sh", "-c", "id -u; hostname"])).split())
         if bed.state.has_slurm else [],
+        "login": say(bed.command("login", ["ps", "-e", "-o", "comm="])).split(),
+        "after": [say(bed.command("login", ["sh", "-c", "kill -KILL -1"])) and say(bed.command("login", ["id", "-u"]))],
+        "root": say(bed.administer(["sh", "-c", "id -u; ip link set v2 down && echo cut"])).split(),
         "folder": str(bed.folder),
     }
 print(json.dumps(answers))
@@ -99,5 +102,9 @@ def test_an_ordinary_user_has_a_testbed_too(home: Path, words: tuple[str, ...]) 
     answers = run_as_ordinary(home, *words)
     assert answers["node02"] == [str(UID), "node02", HOME, f" {UID} 0 1", "node01"]
     assert answers["srun"] == (sorted([str(UID), str(UID), "node01", "node02"]) if words else [])
+    assert "sshd" not in answers["login"]
+    assert ("slurmctld" in answers["login"]) == bool(words)
+    assert answers["after"] == [str(UID)]
+    assert answers["root"] == ["0", "cut"]
     assert not Path(str(answers["folder"])).exists()
     assert outside() == before

@@ -27,6 +27,15 @@ def test_srun_reaches_every_node(cluster: Testbed) -> None:
     assert sorted(say(cluster, LOGIN, "srun", "-N3", "hostname").split()) == ["node01", "node02", "node03"]
 
 
+def test_its_controllers_run_on_login_and_its_daemons_on_nodes(cluster: Testbed) -> None:
+    seen = {place: set(say(cluster, place, "ps", "-e", "-o", "comm=").split()) for place in (LOGIN, "node01")}
+    daemons = {"munged", "slurmctld", "slurmd"}
+    assert {place: names & daemons for place, names in seen.items()} == {
+        LOGIN: {"munged", "slurmctld"},
+        "node01": {"slurmd"},
+    }
+
+
 def test_srun_starts_the_ranks_of_an_mpi_job(cluster: Testbed) -> None:
     code = "from mpi4py import MPI as m; w = m.COMM_WORLD; n = w.gather(m.Get_processor_name()); w.rank or print(*n)"
     words = ["srun", "-N3", "--ntasks-per-node=2", sys.executable, "-c", code]

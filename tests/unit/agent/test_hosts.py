@@ -15,6 +15,7 @@ from hangprobe.agent.hosts import (
     Allocation,
     Batch,
     Run,
+    allocated,
     allocation,
     hosts_in,
     pbs_hosts,
@@ -261,6 +262,21 @@ def test_a_batch_system_that_does_not_answer_is_not_waited_for(tmp_path: Path, m
     monkeypatch.setattr(hosts, "ASK_S", 0.2)
     with pytest.raises(NoSuchJob, match=r"did not answer within 0\.2 s"):
         hosts._run((batch_command(tmp_path, "exec sleep 60"),))
+
+
+def test_environment_offers_the_nodes_of_its_job(tmp_path: Path) -> None:
+    nodes = tmp_path / "nodes"
+    nodes.write_text("node07\nnode07\nnode08\n")
+    everything = {"PBS_NODEFILE": str(nodes), "SLURM_JOB_NODELIST": "node[01-02]", "HANGPROBE_HOSTS": "node09"}
+    assert allocated({}) == ()
+    assert allocated({"PBS_NODEFILE": "", "HANGPROBE_HOSTS": "node[09-10]"}) == ("node09", "node10")
+    assert allocated(everything) == ("node07", "node08")
+    assert allocated({**everything, "PBS_NODEFILE": ""}) == ("node01", "node02")
+
+
+def test_node_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(UsageError, match="no node file /gone/nodes"):
+        allocated({"PBS_NODEFILE": "/gone/nodes"})
 
 
 def test_without_clustershell_the_command_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.evidence import Lineage, LockFacts, MemoryOwner, Suspects
-from hangprobe.explain.findings import PIDS_SHOWN, find
+from hangprobe.explain.findings import find
+from hangprobe.explain.sentence import PIDS_SHOWN
 from hangprobe.judge.verdict import judge
 from hangprobe.model import DoubleCollect, Judgement, ProcessView, RankView, Snapshot, Tier
 from hangprobe.result import Finding

@@ -118,6 +118,7 @@ def test_other_variables_say_nothing(tree: ProcTree, name: str) -> None:
         "mpiexec -n 4 python app.py -s",
         "mpiexec -genv A -s -n 2 app -s all",
         "mpiexec -l -ppn 2 app --stdin",
+        "mpiexec -l -ppn=2 -rankmap 0,0 app --stdin",
         "mpiexec -n 4",
         "mpiexec",
     ],
@@ -132,6 +133,9 @@ def test_options_of_the_program_are_not_the_launchers(command: str) -> None:
         "mpiexec -n 4 -s all app",
         "mpiexec -l -stdin all app",
         "mpiexec --stdin 0,1 app",
+        "mpiexec -n 4 -s=all app",
+        "mpiexec -ppn=2 -s all app",
+        "mpiexec -unknown -s=all app",
         "mpiexec -unknown x -s all app",
         "mpiexec -unknown app -s",  # may be the program's own: nothing is said then
         "mpiexec -n 1 app : -n 1 -s all app",

@@ -37,6 +37,24 @@ def test_a_tree_of_which_no_thread_ran_is_quiet_since_the_last_one_did(tree: Pro
     assert [sampler.sample(now_s).progress[1].quiet_s for now_s in (3.0, 4.0)] == [0.0, 1.0]
 
 
+def test_a_rank_is_quiet_once_nothing_of_it_has_moved_for_the_window(tree: ProcTree, sampler: Sampler) -> None:
+    rank(tree, on_futex())
+    assert [sampler.sample(now_s).quiet(2.0) for now_s in (0.0, 1.0, 2.0)] == [frozenset(), frozenset(), frozenset({1})]
+    ran(tree, RANK, 8)
+    assert [sampler.sample(now_s).quiet(2.0) for now_s in (3.0, 4.0, 5.0)] == [frozenset(), frozenset(), frozenset({1})]
+    sampler.forgive(1.0)
+    assert sampler.sample(5.5).quiet(2.0) == frozenset()
+
+
+def test_a_rank_that_has_ended_is_not_quiet(tree: ProcTree, sampler: Sampler) -> None:
+    sampler.roster.counts.free = 0
+    rank(tree, on_futex())
+    settled(sampler)
+    tree.remove(RANK)
+    children(tree, ROOT)
+    assert [sampler.sample(now_s).quiet(2.0) for now_s in (2.0, 9.0)] == [frozenset(), frozenset()]
+
+
 def test_one_thread_that_ran_moves_the_whole_rank_tree(tree: ProcTree, sampler: Sampler) -> None:
     rank(tree, on_futex())
     fork(tree, on_futex(), working())
@@ -80,6 +98,7 @@ def test_a_new_thread_is_met_when_another_of_its_process_ran(tree: ProcTree, sam
     settled(sampler)
     for name in ("schedstat", "syscall", "wchan", "children"):
         tree.write(f"{RANK}/task/{RANK + 1}/{name}", (tree.root / f"{RANK}/task/{RANK}/{name}").read_bytes())
+    tree.write(f"{RANK}/stat", with_stat_field((tree.root / f"{RANK}/stat").read_text(), 20, 2))
     assert sampler.sample(2.0).thread_count == 1
     ran(tree, RANK, 8)
     assert sampler.sample(3.0).thread_count == 2
@@ -117,6 +136,7 @@ def test_a_process_with_the_pid_of_another_is_met_anew(tree: ProcTree, sampler: 
     (before,) = sampler.sample(2.0).ranks
     children(tree, ROOT)
     tree.write(f"{RANK}/stat", with_stat_field((tree.root / f"{RANK}/stat").read_text(), 22, 5555))
+    ran(tree, RANK, 99)
     sampler.sample(3.0)
     children(tree, ROOT, RANK)
     (after,) = sampler.sample(4.0).ranks

@@ -18,6 +18,7 @@ from hangprobe.testbed.layout import (
     addresses,
     etc_files,
     node_names,
+    node_set,
     site_links,
     sshd_config,
 )
@@ -101,3 +102,8 @@ def test_slurm_is_configured_only_where_it_is_wanted() -> None:
 
 def test_what_ssh_starts_finds_the_users_programs() -> None:
     assert 'SetEnv "PATH=/venv/bin:/usr/bin"\n' in sshd_config(plan())
+
+
+@pytest.mark.parametrize(("count", "folded"), [(1, "node01"), (2, "node[01-02]"), (12, "node[01-12]")])
+def test_nodes_have_a_name_as_a_set(count: int, folded: str) -> None:
+    assert node_set(count) == folded
