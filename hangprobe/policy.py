@@ -12,8 +12,8 @@ class Policy:
     interval_s: float = 0.25
     """Two samples fit into half a second: a proven hang is reported within a second of the last thread's blocking."""
     sample_share: float = 0.005
-    """Of one core, that sampling may take: less than anybody can measure of a job's run time. Where a sample costs more,
-    the interval grows: 1,000 ranks with two threads each are sampled twice a second."""
+    """Of one core, that sampling may take: less than anybody can measure of a job's run time. Where samples cost more
+    the interval grows: 1,000 ranks with two threads each are sampled about twice a second."""
     interval_max_s: float = 2.0
     """Between two samples, whatever they cost: a hang is found within two of them."""
     stall_after_s: float = 60.0
