@@ -163,7 +163,9 @@ def probe(
         record = Writer(record_path)
         here = Watchdog(session.guardian_pid, session.command_pid, policy, record, alarms=alarms)
         watchdog = _watched(here, link, policy)
-        record.write(Header(spec.command, here.host, started_at.isoformat(), policy.stall_after_s, __version__))
+        record.write(
+            Header(spec.written or spec.command, here.host, started_at.isoformat(), policy.stall_after_s, __version__)
+        )
         if started is not None:
             started(session)
         watch = _Watch(session, watchdog, ends, listener or Silent(), began_s)

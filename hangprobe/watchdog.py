@@ -16,6 +16,7 @@ from hangprobe.diagnosis import HUNG, Diagnosis
 from hangprobe.model import Launcher, ProcessId, RankView, Starter, Unreadable, Verdict
 from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.census import Scope
+from hangprobe.observe.context.gathering import Gathering
 from hangprobe.observe.fed import with_stdin
 from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
@@ -75,6 +76,7 @@ class Watchdog(Diagnosis):
     """When double collects were taken (monotonic seconds)."""
     schedule: Schedule = field(init=False)
     methods: Methods = field(init=False)
+    gathering: Gathering = field(init=False)
     _sampler: Sampler = field(init=False)
     _lasting: Lasting = field(default_factory=Lasting)
     roots: Roots = field(init=False)
@@ -86,6 +88,7 @@ class Watchdog(Diagnosis):
         self.roots = Roots.of(self.root) if isinstance(self.root, int) else self.root
         self._sampler = Sampler(self.reader, self.host, self.roots, self.command, self.own)
         self.methods = Methods(self.reader)
+        self.gathering = Gathering(self.reader, self.host, self.contexts)
         if self.inherited is None and isinstance(self.root, int):
             self.inherited = frozenset(World(self.reader, self.host).own_links())
 
@@ -120,6 +123,7 @@ class Watchdog(Diagnosis):
         candidates = self.schedule.candidates_in(sample)
         is_due = self.schedule.is_due(candidates, sample, now_s, self)
         self.schedule.sampled(self.cpu_clock() - began_s)
+        self.gathering.gather(sample.ranks, now_s)
         if is_due:
             return self._look(candidates, sample)
         if self.has_unnamed_victims:  # not before the hang itself has been told
@@ -138,6 +142,7 @@ class Watchdog(Diagnosis):
         """Collect twice whatever the candidates are, and return the verdict: the last word before a job is ended."""
         if self.sample is not None:
             self._look(self.schedule.candidates, self.sample)
+            self.gathering.gather(self.sample.ranks, self.clock(), is_last_chance=True)
         self.name_victims(self.reader, self.ranks, self.policy)
         return self.verdict
 

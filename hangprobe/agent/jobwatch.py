@@ -7,6 +7,7 @@ second time before anything is ended on its word. A node that is not heard is wa
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from itertools import count
 from hangprobe.agent.admission import Peer
 from hangprobe.agent.linking import Link
 from hangprobe.agent.merge import merge
-from hangprobe.agent.messages import Alive, Answer, End, Hello, LookAgain, NameVictims, Told, Welcome
+from hangprobe.agent.messages import Alive, Answer, End, Hello, LookAgain, NameVictims, Shown, Told, Welcome
 from hangprobe.diagnosis import HUNG
 from hangprobe.digest import Digest, digest_of
 from hangprobe.launch.session import TERM_S
@@ -36,6 +37,8 @@ LOST_S = 10.0
 """A node that is not heard for so long is named; its observer says something every two seconds."""
 UNHEARD_S = 3.0
 """An observer begins half a second after its ranks, and calls as soon as it has begun."""
+LOOKS = 64
+"""Of other nodes in the record: some 50 KB each, and each can be judged by itself."""
 SHARE = 0.1
 """Of the time that merging may take: of a million ranks it takes a second or two."""
 
@@ -71,6 +74,7 @@ class JobWatch:
     _answers: dict[int, set[str]] = field(default_factory=dict)
     _began_s: float = field(init=False)
     _is_over: bool = False
+    _looks: int = 0
     _has_news: bool = False
     _merge_due_s: float = 0.0
     _standing: object = None
@@ -79,6 +83,7 @@ class JobWatch:
         """Begin with what this node shows."""
         self._began_s = self.clock()
         self.digest = self._merged()
+        _allow_many_connections()
 
     @property
     def host(self) -> str:
@@ -196,6 +201,9 @@ class JobWatch:
                     self.link.send(peer, self._welcome())
                 case Told(digest):
                     self._learn(node, digest)
+                case Shown(look) if self._looks < LOOKS and not self._is_over:
+                    self._looks += 1
+                    self.here.record.write(look)
                 case Answer(request, digest, left):
                     self._learn(node, digest)
                     if left:
@@ -212,6 +220,15 @@ class JobWatch:
         policy = self.policy
         known = starters(self.here.reader, self.host)
         return Welcome(policy.interval_s, policy.stall_after_s, policy.has_stacks, known)
+
+
+def _allow_many_connections() -> None:
+    """Let this process have as many descriptors as it may: a node takes one, a stranger too until he is refused.
+
+    After the job has been started, which keeps the limit that it was given.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _what_stands(digest: Digest) -> object:

@@ -13,6 +13,7 @@ from msgspec import Meta
 from hangprobe.digest import Digest
 from hangprobe.model import Frozen, Starter
 from hangprobe.ranksets import check
+from hangprobe.record import Look
 
 PROTOCOL = 1
 LIMIT = 8 * 1024 * 1024
@@ -48,6 +49,12 @@ class Told(Message, frozen=True):
     """A digest of the node: sent when something in it has changed."""
 
     digest: Digest
+
+
+class Shown(Message, frozen=True):
+    """What a hang that was told rests on: goes into the record, so that it can be judged again elsewhere."""
+
+    look: Look
 
 
 class Alive(Message, frozen=True):
@@ -101,9 +108,9 @@ class End(Message, frozen=True):
     """Time between SIGTERM and SIGKILL; 0: SIGKILL at once."""
 
 
-OfObserver = Hello | Told | Alive | Answer
+OfObserver = Hello | Told | Shown | Alive | Answer
 OfHead = Welcome | LookAgain | NameVictims | End
-OF_OBSERVER = (Hello, Told, Alive, Answer)
+OF_OBSERVER = (Hello, Told, Shown, Alive, Answer)
 OF_HEAD = (Welcome, LookAgain, NameVictims, End)
 
 
@@ -116,7 +123,7 @@ class Envelope(Frozen, frozen=True, array_like=True, forbid_unknown_fields=True)
     """Random, of one observer process or of the head: another one begins to count anew."""
     number: Number
     """Counts up: a message that is not younger than the last one of its incarnation is a replay."""
-    body: Hello | Told | Alive | Answer | Welcome | LookAgain | NameVictims | End
+    body: Hello | Told | Shown | Alive | Answer | Welcome | LookAgain | NameVictims | End
 
 
 _ENCODER = msgspec.msgpack.Encoder()

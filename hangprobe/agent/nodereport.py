@@ -51,7 +51,7 @@ class JobReport(Frozen, frozen=True):
     """Ranks whose main thread is inside MPI, of those that were looked into."""
     methods: dict[StartMethod, tuple[int, ...]]
     looks: int = 1
-    contexts: dict[int, LaunchContext] = {}
+    contexts: dict[int, LaunchContext] = msgspec.field(default_factory=dict)
     """By rank: what its launcher gave it."""
     verdicts: tuple[RankVerdict, ...] = ()
     """What the node makes of its ranks: it saw who is around them and may still mean to end them."""

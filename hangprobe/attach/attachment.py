@@ -18,7 +18,6 @@ from hangprobe.model import (
     Barrier,
     DoubleCollect,
     Judgement,
-    Launcher,
     ProcessId,
     Progress,
     Quiet,
@@ -29,7 +28,7 @@ from hangprobe.model import (
 )
 from hangprobe.observe.alarms import expiries, real_timers
 from hangprobe.observe.census import Census, Scope
-from hangprobe.observe.context.read import read_contexts
+from hangprobe.observe.context.gathering import Gathering
 from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
 from hangprobe.observe.procfs import parse_environ
@@ -138,9 +137,7 @@ class Attachment(Diagnosis):
 
     def _read_contexts(self, ranks: tuple[RankView, ...]) -> None:
         """Read once what the launcher gave its ranks."""
-        fresh = [rank for rank in ranks if rank.launcher is not Launcher.NONE and rank.rank not in self.contexts]
-        if fresh:
-            self.contexts |= read_contexts(self.reader, self.host, fresh)
+        Gathering(self.reader, self.host, self.contexts).gather(ranks, self.clock(), is_last_chance=True)
 
     def _with_alarms(self, double: DoubleCollect) -> DoubleCollect:
         """Return a double collect that knows of alarms: whose they are, and since when, a shared one could not tell."""

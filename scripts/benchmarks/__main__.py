@@ -5,15 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.benchmarks import accuracy, cost, hostile, latency, lookalikes, nodes, scale, soak, sweep, wrapper
+from scripts.benchmarks import (
+    accuracy,
+    cost,
+    faults,
+    hostile,
+    latency,
+    lookalikes,
+    nodes,
+    observed,
+    scale,
+    soak,
+    sweep,
+    wrapper,
+)
 
 BENCHMARKS = {
     "accuracy": accuracy,
     "cost": cost,
+    "faults": faults,
     "hostile": hostile,
     "latency": latency,
     "lookalikes": lookalikes,
     "nodes": nodes,
+    "observed": observed,
     "scale": scale,
     "soak": soak,
     "sweep": sweep,

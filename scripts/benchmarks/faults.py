@@ -180,8 +180,9 @@ def _strike(trial: Trial, bed: Bed, folder: Path, process: subprocess.Popen[byte
         time.sleep(trial.cut_s)
         subprocess.run(bed.testbed.administer(["ip", "link", "set", device, "up"]), check=True, timeout=10)
         return device
-    names = {"head": (f"{sys.executable} -m hangprobe watch",), "observer": ("agent.observer",), "deputy": ("agent/deputy.py",)}
-    return _kill(bed, names[trial.fault], process, 0.0)
+    head = f"{sys.executable} -m hangprobe watch"
+    names = {"head": head, "observer": "agent.observer", "deputy": "agent/deputy.py"}
+    return _kill(bed, (names[trial.fault],), process, 0.0)
 
 
 def _kill(bed: Bed, words: tuple[str, ...], process: subprocess.Popen[bytes], after_s: float) -> str | None:
@@ -230,8 +231,8 @@ def page(rows: list[dict[str, Any]], seed: int) -> str:
         [
             "# Jobs of which a part is killed or cut off",
             "",
-            f"`scripts/bench faults --seed {seed}`: {right} of {len(rows)} trials right. Jobs of {RANKS} ranks on {NODES}",
-            "nodes of a testbed under `hangprobe watch`, six in ten healthy. *In time*: the job still ran then.",
+            f"`scripts/bench faults --seed {seed}`: {right} of {len(rows)} trials right. Jobs of {RANKS} ranks on",
+            f"{NODES} nodes of a testbed under `hangprobe watch`, six in ten healthy. *In time*: the job still ran then.",
             "",
             *table,
             "",

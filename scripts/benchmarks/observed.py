@@ -139,7 +139,7 @@ def _run(trial: Trial, bed: Bed, folder: Path) -> tuple[Result | None, int, str]
 def page(rows: list[dict[str, Any]]) -> str:
     """Return the table as Markdown."""
     right = sum(row["right"] for row in rows)
-    table = ["| MPI | program | right | hung ranks | tier | detected after, s | job, s |", "|---|---|---|---|---|---|---|"]
+    table = ["| MPI | program | right | hung ranks | tier | detected after, s | job, s |", "|---" * 7 + "|"]
     for key in dict.fromkeys((row["mpi"], row["program"]) for row in rows):
         mine = [row for row in rows if (row["mpi"], row["program"]) == key and "hung" in row]
         share = f"{sum(row['right'] for row in mine)} of {sum((r['mpi'], r['program']) == key for r in rows)}"
@@ -153,9 +153,10 @@ def page(rows: list[dict[str, Any]]) -> str:
         [
             f"# Jobs on several nodes while they run, as {who}",
             "",
-            f"`scripts/bench observed`: {right} of {len(rows)} jobs right. `hangprobe run --nodes {NODES} --ranks {RANKS}`",
-            f"on the login node of a testbed, with `--stall-after {WINDOW_S:g}`. Right: verdict, tier, mechanism, ranks",
-            "and their hosts, ended by hangprobe, and no process left on any node. Times are median and worst.",
+            f"`scripts/bench observed`: {right} of {len(rows)} jobs right.",
+            f"`hangprobe run --nodes {NODES} --ranks {RANKS}` on the login node of a testbed, `--stall-after {WINDOW_S:g}`.",
+            "Right: verdict, tier, mechanism, ranks and their hosts, ended by hangprobe, no process left on any node.",
+            "Times are median and worst.",
             "",
             *table,
             "",

@@ -7,14 +7,14 @@ import threading
 COUNT = 4
 
 
-def serve(ready, ends, done):
+def serve(ready: list[tuple[int, int]], ends: tuple[int, int], done: int) -> None:
     ready.append((threading.get_native_id(), ends[1]))
     while os.read(ends[0], 1):
         os.write(done, b".")
 
 
 told, tell = os.pipe()
-ready = []
+ready: list[tuple[int, int]] = []
 for _ in range(COUNT):
     threading.Thread(target=serve, args=(ready, os.pipe(), tell), daemon=True).start()
 while len(ready) < COUNT:

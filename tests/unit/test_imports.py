@@ -118,7 +118,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.parent": {"launch.relay", "launch.session"},
     "agent.keys": set(),
     "agent.addresses": set(),
-    "agent.messages": {"digest", "model", "ranksets"},
+    "agent.messages": {"digest", "model", "ranksets", "record"},
     "agent.wire": {"agent.messages"},
     "agent.reaching": {"agent.addresses"},
     "agent.admission": {"agent.messages"},
@@ -145,19 +145,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.nodejob": {"launch.ending", "launch.proctree", "launch.segments"},
     "agent.linking": {"agent.admission", "agent.head_link", "agent.keys", "agent.linkfile", "agent.messages"}
     | {"agent.wrapper", "launch.proctree"},
-    "agent.observer": {
-        "agent.parent",
-        "digest",
-        "launch.proctree",
-        "model",
-        "observe",
-        "policy",
-        "ranksets",
-        "record",
-        "watched",
-        "watchdog",
-    }
-    | {"agent.linkfile", "agent.messages", "agent.nodejob", "agent.observer_link", "agent.registry"},
+    "agent.observing": {"digest", "launch.proctree", "model", "observe", "policy", "ranksets", "record", "watched"}
+    | {"watchdog", "agent.messages", "agent.nodejob", "agent.observer_link", "agent.parent", "agent.registry"},
+    "agent.observer": {"launch.proctree", "agent.linkfile", "agent.nodejob", "agent.observing", "agent.observer_link"}
+    | {"agent.parent", "agent.registry"},
     "agent.jobwatch": {"diagnosis", "digest", "launch.session", "model", "observe.starters", "policy", "ranksets"}
     | {"agent.admission", "agent.linking", "agent.merge", "agent.messages", "watched", "watchdog"},
     "watched": {"digest", "model", "watchdog"},
