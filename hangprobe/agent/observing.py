@@ -206,7 +206,7 @@ class Observer:
         self._is_done = True
 
     def _is_over(self) -> bool:
-        """Tell whether the job is known to be over: head and link file are gone, or nobody is heard and nothing left."""
+        """Tell whether the job is known to be over: head and link file are gone, or nobody and nothing is left."""
         now_s = self.clock()
         if self._is_done or now_s < self._over_due_s:
             return False

@@ -154,7 +154,7 @@ def page(rows: list[dict[str, Any]]) -> str:
             f"# Jobs on several nodes while they run, as {who}",
             "",
             f"`scripts/bench observed`: {right} of {len(rows)} jobs right.",
-            f"`hangprobe run --nodes {NODES} --ranks {RANKS}` on the login node of a testbed, `--stall-after {WINDOW_S:g}`.",
+            f"`hangprobe run --nodes {NODES} --ranks {RANKS} --stall-after {WINDOW_S:g}` on a testbed's login node.",
             "Right: verdict, tier, mechanism, ranks and their hosts, ended by hangprobe, no process left on any node.",
             "Times are median and worst.",
             "",
