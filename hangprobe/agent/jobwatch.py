@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,6 +24,7 @@ from hangprobe.launch.session import TERM_S
 from hangprobe.model import Launcher, RankState, Tier, Unreadable, Verdict
 from hangprobe.observe.starters import starters
 from hangprobe.policy import Policy
+from hangprobe.ranksets import count as amount
 from hangprobe.ranksets import unfold, unite
 from hangprobe.watchdog import Watchdog
 from hangprobe.watched import name_victims, quiet_s
@@ -70,6 +72,8 @@ class JobWatch:
     """What is known of the whole job."""
     left: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By host: what could not be ended."""
+    senseless: Counter[str] = field(default_factory=Counter)
+    """By host: digests that were dropped, for they cannot be those of a node."""
     _requests: count[int] = field(default_factory=lambda: count(1))
     _answers: dict[int, set[str]] = field(default_factory=dict)
     _began_s: float = field(init=False)
@@ -148,6 +152,7 @@ class JobWatch:
         doubts = [Unreadable(host, f"not heard of for {silent_s:.0f} s") for host, silent_s in lost.items()]
         doubts += [Unreadable(host, "did not answer when the job had ended") for host in silent]
         doubts += [Unreadable(host, f"could not be ended: {', '.join(what)}") for host, what in self.left.items()]
+        doubts += [Unreadable(host, f"told {times} times what makes no sense") for host, times in self.senseless.items()]
         if not self.nodes and not self._own_ranks and now_s - self._began_s > UNHEARD_S:
             doubts.append(Unreadable("other nodes", "no observer was heard of"))
         self.digest = self.digest.but(unreadable=(*self.digest.unreadable, *doubts))
@@ -208,18 +213,42 @@ class JobWatch:
                     self._learn(node, digest)
                     if left:
                         self.left[peer.host] = left
-                    self._answers.get(request, set()).add(peer.host)
+                    if request in self._answers:
+                        self._answers[request].add(peer.host)
+                        self._unlearn(node, digest)
                 case Alive() if node.digest is None:
                     self.link.send(peer, LookAgain(next(self._requests)))
 
     def _learn(self, node: Node, digest: Digest | None) -> None:
-        if digest is not None and not self._is_over:
+        if digest is None or self._is_over:
+            return
+        if is_sensible(digest):
             node.digest, self._has_news = digest, True
+        else:
+            self.senseless[node.peer.host] += 1
+
+    def _unlearn(self, node: Node, answer: Digest | None) -> None:
+        """Forget what a node has said before if it was asked, and knows nothing: a deputy that has just begun."""
+        if answer is None and not self._is_over:
+            node.digest, self._has_news = None, True
 
     def _welcome(self) -> Welcome:
         policy = self.policy
         known = starters(self.here.reader, self.host)
         return Welcome(policy.interval_s, policy.stall_after_s, policy.has_stacks, known)
+
+
+def is_sensible(digest: Digest) -> bool:
+    """Tell whether a digest of the right type can be one of a node: no set of ranks in it is more than it has ranks.
+
+    Whoever has the job's key can send anything that decodes; the watch must outlive it.
+    """
+    sets = [finding.ranks for finding in (*digest.findings, *digest.past)] + [*digest.start_methods.values()]
+    try:
+        merge([digest])
+        return all(amount(each) <= len(digest.ranks) for each in sets)
+    except Exception:  # whatever the merging of a job stumbles over
+        return False
 
 
 def _allow_many_connections() -> None:

@@ -36,8 +36,11 @@ def tag_of(name: str) -> str:
 class Link:
     """The observers of one job, as far as they have called; a context manager that leaves no file and no thread."""
 
-    def __init__(self, tag: str, folder: Path) -> None:
-        """Listen, and write the link file into a folder that all nodes see. Raises LinkFileRefused."""
+    def __init__(self, tag: str, folder: Path, as_parent: bool = False) -> None:
+        """Listen, and write the link file into a folder that all nodes see. Raises LinkFileRefused.
+
+        `as_parent`: every rank gets an observer of its own for a parent, whether its node calls for that or not.
+        """
         keys = make_keys()
         itself = read_process(os.getpid())
         self.path = (folder / f".hangprobe-{tag}").absolute()
@@ -53,6 +56,7 @@ class Link:
                 head_pid=os.getpid(),
                 head_start_time=itself.start_time if itself else 0,
                 python=sys.executable,
+                as_parent=as_parent,
             ).write(self.path)
         except BaseException:
             self._head.close()

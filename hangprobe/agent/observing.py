@@ -24,7 +24,7 @@ from hangprobe.digest import Digest, digest_of
 from hangprobe.launch.proctree import Identity, Process, ancestors, list_processes, read_process
 from hangprobe.model import ProcessId, Unreadable
 from hangprobe.observe.procfs import parse_environ
-from hangprobe.observe.ranks import LAUNCHERS, Marker, marker
+from hangprobe.observe.ranks import LAUNCHERS, Marker, job_marker
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.roots import Roots
 from hangprobe.policy import Policy
@@ -238,7 +238,7 @@ def starter_of(reader: Reader, rank: ProcessId) -> Process | None:
 
 def _marker(reader: Reader, pid: int) -> Marker | None:
     data = reader.guarded(pid, "environ")
-    return None if isinstance(data, Unreadable) else marker(parse_environ(data), {})
+    return None if isinstance(data, Unreadable) else job_marker(parse_environ(data), {})
 
 
 def _mark(watchdog: Watchdog) -> object:

@@ -37,7 +37,7 @@ BACKLOG = 4096
 POLL_S = 0.05
 REFUSED = 5
 """Tries to speak to an observer whose seat is bound and not listened to yet, a millisecond apart."""
-MARKS = (b"OMPI_COMM_WORLD_RANK", b"PALS_RANKID", b"PMI_RANK", b"SLURM_PROCID")
+MARKS = (b"OMPI_COMM_WORLD_RANK", b"PALS_RANKID", b"PMI_RANK", b"SLURM_PROCID", b"PARALLEL_SEQ")
 """By these observe/ranks.py knows a rank, and an observer is none."""
 
 

@@ -22,6 +22,10 @@ RANK_VARIABLES: tuple[tuple[str, Launcher], ...] = (
     ("PMI_RANK", Launcher.HYDRA),  # MPICH src/pm/hydra; Intel MPI and Slurm's pmi2 set it too
     ("SLURM_PROCID", Launcher.SRUN),  # srun(1)
 )
+JOB_VARIABLE = "PARALLEL_SEQ"
+"""GNU parallel tells each of its jobs its number, from 1 on and on every node: parallel(1), ENVIRONMENT VARIABLES."""
+PARALLEL_VARIABLE = "PARALLEL_PID"
+"""Which `parallel` counts: the pid of its process, where it was started."""
 SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 JOB_VARIABLES = ("PMIX_NAMESPACE", "I_MPI_HYDRA_UUID", "PALS_APID")
 """What the ranks of one job have in common, and no others: Open MPI 5, Intel MPI, PALS."""
@@ -69,6 +73,21 @@ def marker(environment: Mapping[str, str], own: Mapping[str, str]) -> Marker | N
     return None
 
 
+def job_marker(environment: Mapping[str, str], own: Mapping[str, str]) -> Marker | None:
+    """Return the rank that an environment names; else the job of GNU parallel as one, numbered from 0 on.
+
+    For who watches a command from its start. Whoever looks at all processes of a node would take every shell from which
+    somebody has gone on working for a rank.
+    """
+    found = marker(environment, own)
+    number = environment.get(JOB_VARIABLE, "")
+    if found is not None or not RANK_NUMBER.fullmatch(number) or int(number) == 0:
+        return found
+    names = (JOB_VARIABLE, PARALLEL_VARIABLE)  # another `parallel` has a job of hangprobe's own number too
+    is_own = all(environment.get(name) == own.get(name) for name in names)
+    return None if is_own else Marker(int(number) - 1, Launcher.GNU_PARALLEL)
+
+
 def job_name(environment: Mapping[str, str], command: Sequence[str] = ()) -> str | None:
     """Return what all ranks of a job have in common, on whatever node they are; None if it cannot be told.
 
@@ -102,8 +121,13 @@ def _refine(launcher: Launcher, environment: Mapping[str, str]) -> Launcher:
 
 
 def attribute(tree: Iterable[Relative], command: int, reader: Reader) -> tuple[RankView, ...]:
-    """Return the ranks of a job's tree in rank order; the command is rank 0 where no process carries a marker."""
+    """Return the ranks of a job's tree in rank order; the command is rank 0 where no process carries a marker.
+
+    The number of a job of GNU parallel is one only where nothing else is: what a job has started may have ranks itself.
+    """
     relatives = {relative.id.pid: relative for relative in sorted(tree, key=lambda r: (r.id.start_time, r.id.pid))}
+    ranked = [each.marker for each in relatives.values() if each.marker is not None and each.name not in LAUNCHERS]
+    has_ranks = any(mark.launcher is not Launcher.GNU_PARALLEL for mark in ranked)
     tops: dict[int, Relative] = {}
     rank_of: dict[int, int] = {}
     for pid in _parents_first(relatives):
@@ -111,7 +135,9 @@ def attribute(tree: Iterable[Relative], command: int, reader: Reader) -> tuple[R
         inherited = rank_of.get(relative.parent) if relative.parent is not None else None
         if inherited is not None:
             rank_of[pid] = inherited
-        elif relative.marker is not None and relative.name not in LAUNCHERS:
+        elif relative.marker is None or relative.name in LAUNCHERS:
+            continue
+        elif not has_ranks or relative.marker.launcher is not Launcher.GNU_PARALLEL:
             rank_of[pid] = relative.marker.rank
             tops.setdefault(relative.marker.rank, relative)
     if not tops:

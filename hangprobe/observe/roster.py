@@ -16,7 +16,7 @@ from hangprobe.observe.births import Births
 from hangprobe.observe.candidates import WatchedProcess, WatchedTask
 from hangprobe.observe.cputimes import CpuTimes
 from hangprobe.observe.procfs import parse_environ, parse_numbers
-from hangprobe.observe.ranks import Marker, marker
+from hangprobe.observe.ranks import Marker, job_marker
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.roots import Roots
 from hangprobe.observe.runcounts import RunCounts
@@ -185,7 +185,7 @@ class Roster:
 
     def _marker(self, pid: int) -> Marker | None:
         data = self.reader.guarded(pid, "environ")
-        return None if isinstance(data, Unreadable) else marker(parse_environ(data), self.own)
+        return None if isinstance(data, Unreadable) else job_marker(parse_environ(data), self.own)
 
     def _relist(self, process: WatchedProcess, now_s: float) -> None:
         """Read again what only a running thread can change: threads, children, parent, and the program itself."""

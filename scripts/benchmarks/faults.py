@@ -3,7 +3,8 @@
 Each trial starts a healthy job with a status of its own, or one that hangs, from the login node of a testbed, and at a
 random moment kills -9 hangprobe itself, an observer, its deputy or a rank's wrapper, or cuts a node's link and mends it
 a moment later. Right: the trial ends, no process of it is left on any node, a healthy job keeps its own status and a
-hung one is found, unless it was hangprobe itself or a rank that was killed.
+hung one is found, unless it was hangprobe itself or a rank that was killed. (Intel's mpiexec waits for ever for a rank
+that was killed before MPI_Init: that is a stall, and ended as one.)
 """
 
 from __future__ import annotations
@@ -152,7 +153,18 @@ def _start(trial: Trial, bed: Bed, folder: Path) -> subprocess.Popen[bytes]:
     line = environment.flavour.command_line(
         MpiJob(RANKS, command, hosts=nodes, ranks_per_node=PER_NODE, forward=forward)
     )
-    ends = ("--on-hang", "kill", "--grace", "0.5", "--stall-after", "10", "--out", str(folder / "out"))
+    ends = (
+        "--on-hang",
+        "kill",
+        "--on-stall",
+        "kill",
+        "--grace",
+        "0.5",
+        "--stall-after",
+        "10",
+        "--out",
+        str(folder / "out"),
+    )
     watch = [sys.executable, "-m", "hangprobe", "watch", *ends, "--", *line.arguments]
     with (folder / "err").open("wb") as said:
         return subprocess.Popen(
