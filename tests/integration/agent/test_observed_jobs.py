@@ -209,3 +209,22 @@ def test_this_node_alone(nodes: Nodes) -> None:
     assert not nodes.those_with("hangprobe-rank")
     assert nodes.status(process) == 0
     assert not nodes.those_with(OBSERVER)
+
+
+def test_a_port_scan_and_ten_thousand_hostile_messages_change_no_verdict(nodes: Nodes) -> None:
+    folder = nodes.folder / "out"
+    size = ("--nodes", "3", "--ranks", "6", "--out", str(folder))
+    process = nodes.start(*HANGPROBE, "run", "bcast_under_lock", *size, "--grace", "12")
+    until(lambda: len(nodes.those_with(OBSERVER)) == 3, nodes.said())
+    (link,) = folder.glob(".hangprobe-*")
+    attack = (sys.executable, "-m", "scripts.benchmarks.hostile_job", str(link), "10000")
+    done = subprocess.run(
+        nodes.bed.testbed.command(LOGIN, attack), capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert process.poll() is None, "the attack came too late"
+    assert nodes.status(process) == 124, nodes.said()
+    result = nodes.result()
+    (found,) = (finding for finding in result.findings if finding.tier is Tier.PROVEN)
+    assert (result.verdict, found.mechanism, found.ranks) == (Verdict.HANG, "fork-orphaned-lock", "1-5")
+    assert [rank.host for rank in result.ranks] == [f"node{1 + rank // 2:02}" for rank in range(6)]
