@@ -122,7 +122,7 @@ def _run(trial: Trial, bed: Bed, folder: Path) -> tuple[Result | None, int, str]
     """Run a job as a user on the login node would."""
     mpi, name, _ = trial
     size = ("--nodes", str(NODES), "--ranks", str(RANKS), "--mpi", mpi)
-    ends = ("--grace", "0.5", "--stall-after", f"{WINDOW_S:g}", "--timeout", "60")
+    ends = ("--grace", "3", "--stall-after", f"{WINDOW_S:g}", "--timeout", "60")
     where = ("--out", str(folder), "--json", f"{folder}.json", "--quiet")
     done = subprocess.run(
         bed.testbed.command(LOGIN, [sys.executable, "-m", "hangprobe", "run", name, *size, *ends, *where]),
