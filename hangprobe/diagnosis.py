@@ -124,15 +124,25 @@ class Diagnosis:
         self.judgement, self.double, self.sightings = look.judgement, look.double, look.sightings
 
     def name_victims(
-        self, reader: Reader, ranks: Sequence[RankView], policy: Policy, elsewhere: Set[int] = frozenset()
+        self,
+        reader: Reader,
+        ranks: Sequence[RankView],
+        policy: Policy,
+        elsewhere: Set[int] = frozenset(),
+        resting: Set[int] = frozenset(),
     ) -> None:
-        """Look into the ranks beside hung ones, here or `elsewhere`, and name those that wait for them in MPI."""
+        """Look into the ranks beside hung ones, here or `elsewhere`, and name those that wait for them in MPI.
+
+        `resting` ranks are left alone: to read a stack stops a process, and what has been stopped has run, so that the
+        window in which it must not would begin anew.
+        """
         self.has_unnamed_victims = False
         is_hung = self.verdict is Verdict.HANG or elsewhere
         if self.judgement is None or not is_hung or not policy.has_stacks:
             return
         states = {RankState.PROGRESSING, RankState.STALLED}
-        free = {verdict.rank for verdict in self.judgement.ranks if verdict.state in states and not verdict.hung}
+        judged = self.judgement.ranks
+        free = {verdict.rank for verdict in judged if verdict.state in states and not verdict.hung} - resting
         bystanders = [rank for rank in ranks if rank.rank in free]
         in_mpi = read_bystanders(reader, bystanders, policy.stacks_deadline_s)
         self.judgement = victims(self.judgement, in_mpi, elsewhere)

@@ -12,6 +12,7 @@ from typing import Protocol
 from hangprobe.context.classes import Classes, fold_contexts
 from hangprobe.context.values import LaunchContext
 from hangprobe.evidence import Suspects
+from hangprobe.filewaits import FileHeld, FileWait
 from hangprobe.model import (
     DoubleCollect,
     Frozen,
@@ -64,6 +65,10 @@ class Digest(Frozen, frozen=True, kw_only=True):
     unreadable: tuple[Unreadable, ...] = ()
     contexts: Classes = ()
     """What the launcher gave the ranks."""
+    waits_for_files: tuple[FileWait, ...] = ()
+    """The locks on files for which stalled ranks wait."""
+    locks: tuple[FileHeld, ...] = ()
+    """Those locks on files that were asked about, and that processes of the job have."""
     host: str | None = None
     """The node that it is of; None: of several, and what is unreadable says on which."""
 

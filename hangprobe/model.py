@@ -86,6 +86,8 @@ class Assumption(StrEnum):
     """Processes that may not be read, older than the job and outside it, have no object of the job's own."""
     A2 = "A2"
     """A thread in which an MPI runtime waits for its network does not use the application's pipes, files and locks."""
+    A3 = "A3"
+    """A path and an inode number that two nodes show alike are one file, on a file system that they share."""
 
 
 class Barrier(StrEnum):

@@ -30,6 +30,8 @@ from hangprobe.policy import Policy
 from hangprobe.record import Writer
 from hangprobe.schedule import Candidates, Schedule
 
+RESTING_S = 1.0
+"""Whoever waits in MPI polls, or looks up several times a second."""
 PAUSE_S = 5.0
 """Longer than any step of the watchdog takes: whoever comes later than this was stopped."""
 
@@ -97,6 +99,13 @@ class Watchdog(Diagnosis):
         """The ranks that the last sample saw."""
         return frozenset(rank.rank for rank in self.sample.ranks) if self.sample is not None else frozenset()
 
+    @property
+    def resting(self) -> frozenset[int]:
+        """The ranks in which nothing has moved for a while, and not yet for the window."""
+        if self.sample is None:
+            return frozenset()
+        return self.sample.quiet(RESTING_S) - self.sample.quiet(self.policy.stall_after_s)
+
     def identities(self) -> list[tuple[int, int]]:
         """Return pid and start time of every process that the last sample saw."""
         return [(process.pid, process.start_time) for process, _, _ in self._sampler.lineage()]
@@ -127,7 +136,7 @@ class Watchdog(Diagnosis):
         if is_due:
             return self._look(candidates, sample)
         if self.has_unnamed_victims:  # not before the hang itself has been told
-            self.name_victims(self.reader, self.ranks, self.policy)
+            self.name_victims(self.reader, self.ranks, self.policy, resting=self.resting)
         return False
 
     def _leave_out_pause(self, now_s: float) -> None:
@@ -143,7 +152,7 @@ class Watchdog(Diagnosis):
         if self.sample is not None:
             self._look(self.schedule.candidates, self.sample)
             self.gathering.gather(self.sample.ranks, self.clock(), is_last_chance=True)
-        self.name_victims(self.reader, self.ranks, self.policy)
+        self.name_victims(self.reader, self.ranks, self.policy, resting=self.resting)
         return self.verdict
 
     def _look(self, candidates: Candidates, sample: Sample) -> bool:

@@ -106,4 +106,4 @@ def name_victims(watchdog: Watchdog, elsewhere: set[int]) -> None:
     """Name the ranks here that wait in MPI for hung ones elsewhere; looks at them first if nobody has yet."""
     if watchdog.judgement is None:
         watchdog.look_again()
-    watchdog.name_victims(watchdog.reader, watchdog.ranks, watchdog.policy, elsewhere)
+    watchdog.name_victims(watchdog.reader, watchdog.ranks, watchdog.policy, elsewhere, watchdog.resting)

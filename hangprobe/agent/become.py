@@ -134,9 +134,9 @@ def see_to_observer(path: bytes, environment: dict[bytes, bytes]) -> list[bytes]
         link = seat.read_link(contents(path))
         if seat.is_below_head(link):
             return []
+        seat.see_to_observer(path, link, seat.fitting(environment, link))
         if link[b"as_parent"] == b"1" or is_parent_needed(contents("/proc/self/status")):
             return seat.command(path, link)
-        seat.see_to_observer(path, link, seat.fitting(environment))
     except Exception:
         pass
     return []
@@ -157,7 +157,8 @@ def watch(child: int, observer: list[bytes], environment: dict[bytes, bytes]) ->
         from hangprobe.agent import seat
 
         whose = b"%d:%d" % (child, seat.started(child) or 0)
-        posix.execve(observer[0], [*observer, b"--child", whose], seat.fitting(environment))
+        link = seat.read_link(contents(observer[-1]))
+        posix.execve(observer[0], [*observer, b"--child", whose], seat.fitting(environment, link))
     except Exception:
         pass
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, RELAYED)

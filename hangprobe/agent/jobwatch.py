@@ -16,21 +16,39 @@ from itertools import count
 
 from hangprobe.agent.admission import Peer
 from hangprobe.agent.linking import Link
+from hangprobe.agent.lockwaits import Search, files_of
+from hangprobe.agent.lockwatch import digest_with_locks, file_holders
 from hangprobe.agent.merge import merge
-from hangprobe.agent.messages import Alive, Answer, End, Hello, LookAgain, NameVictims, Shown, Told, Welcome
+from hangprobe.agent.messages import (
+    BESIDE,
+    Alive,
+    Answer,
+    End,
+    FindHolders,
+    Hello,
+    LookAgain,
+    NameVictims,
+    Shown,
+    Told,
+    Welcome,
+)
+from hangprobe.agent.sense import is_sensible
 from hangprobe.diagnosis import HUNG
-from hangprobe.digest import Digest, digest_of
+from hangprobe.digest import Digest
 from hangprobe.launch.session import TERM_S
 from hangprobe.model import Launcher, RankState, Tier, Unreadable, Verdict
 from hangprobe.observe.starters import starters
 from hangprobe.policy import Policy
-from hangprobe.ranksets import count as amount
 from hangprobe.ranksets import unfold, unite
 from hangprobe.watchdog import Watchdog
 from hangprobe.watched import name_victims, quiet_s
 
 LOOK_LIMIT_S = 3.0
 """For observers to look again: a double collect, its explanation and stacks take some 0.1 s on a node of 64 ranks."""
+HOLDERS_LIMIT_S = 1.0
+"""For observers to tell who has a lock: some 10 ms, and 50 more for stacks where somebody has one."""
+SETTLE_S = 0.25
+"""For those to run who wait no longer."""
 END_LIMIT_S = TERM_S + 4.0
 """For observers to end what the job has on their nodes."""
 ANSWER_S = 0.02
@@ -76,7 +94,10 @@ class JobWatch:
     """By host: digests that were dropped, for they cannot be those of a node."""
     _requests: count[int] = field(default_factory=lambda: count(1))
     _answers: dict[int, set[str]] = field(default_factory=dict)
+    _blank: set[str] = field(default_factory=set)
+    """Nodes that knew nothing when they were asked: a deputy that has just begun."""
     _began_s: float = field(init=False)
+    _search: Search = field(default_factory=Search)
     _is_over: bool = False
     _looks: int = 0
     _has_news: bool = False
@@ -123,7 +144,8 @@ class JobWatch:
         has_changed = self.here.tick()
         self._hear()
         self._has_news = self._has_news or has_changed
-        if not self._has_news or self.clock() < self._merge_due_s:
+        now_s = self.clock()
+        if not (self._has_news or self._search.is_due(now_s)) or now_s < self._merge_due_s:
             return False
         return self._take_in()
 
@@ -134,7 +156,9 @@ class JobWatch:
         """
         self.here.look_again()
         hung = [host for host, node in self.nodes.items() if node.digest is not None and node.digest.verdict in HUNG]
-        for host in self._ask(LookAgain, hung, LOOK_LIMIT_S):
+        self._blank.clear()
+        silent = self._ask(LookAgain, hung, LOOK_LIMIT_S)
+        for host in {*silent, *self._blank.intersection(hung)}:
             self.nodes[host].digest = None
         self._take_in()
         return self.verdict
@@ -147,12 +171,17 @@ class JobWatch:
         self._is_over = True
         self._hear()
         now_s = self.clock()
-        lost = {host: now_s - node.heard_s for host, node in self.nodes.items() if now_s - node.heard_s > LOST_S}
-        silent = self._ask(End, [host for host in self.nodes if host not in lost], END_LIMIT_S, term_s=TERM_S)
+        # what a rank's parent watches is ended by its node's own observer: the parent may have gone with its rank
+        able = [host for host in self.nodes if BESIDE not in host or host.partition(BESIDE)[0] not in self.nodes]
+        silences_s = {host: now_s - self.nodes[host].heard_s for host in able}
+        lost = {host: silent_s for host, silent_s in silences_s.items() if silent_s > LOST_S}
+        silent = self._ask(End, [host for host in able if host not in lost], END_LIMIT_S, term_s=TERM_S)
         doubts = [Unreadable(host, f"not heard of for {silent_s:.0f} s") for host, silent_s in lost.items()]
         doubts += [Unreadable(host, "did not answer when the job had ended") for host in silent]
         doubts += [Unreadable(host, f"could not be ended: {', '.join(what)}") for host, what in self.left.items()]
-        doubts += [Unreadable(host, f"told {times} times what makes no sense") for host, times in self.senseless.items()]
+        doubts += [
+            Unreadable(host, f"told {times} times what makes no sense") for host, times in self.senseless.items()
+        ]
         if not self.nodes and not self._own_ranks and now_s - self._began_s > UNHEARD_S:
             doubts.append(Unreadable("other nodes", "no observer was heard of"))
         self.digest = self.digest.but(unreadable=(*self.digest.unreadable, *doubts))
@@ -160,7 +189,9 @@ class JobWatch:
     def _take_in(self) -> bool:
         """Merge what was told, and return whether the verdict or its findings have changed."""
         began_s = self.clock()
-        self.digest = self._merged()
+        before, self.digest = self.digest, self._merged()
+        self._merge_due_s = self.clock() + (self.clock() - began_s) / SHARE
+        self._follow_locks(before)
         self._has_news = False
         standing = _what_stands(self.digest)
         has_changed = standing != self._standing
@@ -169,12 +200,12 @@ class JobWatch:
             self.standing_since_s = self.clock() if self.verdict in HUNG else None
             if self.verdict is Verdict.HANG and self.policy.has_stacks:
                 self._name_victims()
-        self._merge_due_s = self.clock() + (self.clock() - began_s) / SHARE
         return has_changed
 
     def _merged(self) -> Digest:
         told = [node.digest for node in self.nodes.values() if node.digest is not None]
-        return merge([digest_of(self.here), *told] if self._own_ranks or not told else told)
+        here = [digest_with_locks(self.here, self._search.found_here)] if self._own_ranks or not told else []
+        return merge([*here, *told])
 
     def _name_victims(self) -> None:
         hung = unite(finding.ranks for finding in self.digest.findings if finding.tier in {Tier.PROVEN, Tier.LEAK})
@@ -183,7 +214,22 @@ class JobWatch:
         for node in self.nodes.values():
             self.link.send(node.peer, NameVictims(next(self._requests), hung))
 
-    def _ask(self, kind: type, hosts: list[str], limit_s: float, **details: float) -> list[str]:
+    def _follow_locks(self, before: Digest) -> None:
+        """Ask who has the files for which ranks wait; twice before a stall is told: others may just have woken up."""
+        files = self._search.ask(self.digest.waits_for_files, self.clock())
+        wanted = files or files_of((*self.digest.waits_for_files, *before.waits_for_files))
+        for pause_s in (0.0, SETTLE_S):
+            is_new_stall = self.verdict is Verdict.STALL and before.verdict not in HUNG
+            if self._is_over or not (files or (wanted and is_new_stall)):
+                break
+            self.sleep(pause_s)
+            self.here.tick()
+            self._search.found_here = file_holders(self.here, wanted)
+            heard = [host for host, node in self.nodes.items() if self.clock() - node.heard_s < LOST_S]
+            self._ask(FindHolders, heard, HOLDERS_LIMIT_S, files=wanted)
+            self.digest, files = self._merged(), ()
+
+    def _ask(self, kind: type, hosts: list[str], limit_s: float, **details: object) -> list[str]:
         """Ask some nodes for something; return those that have not answered within the limit."""
         request = next(self._requests)
         self._answers[request] = set()
@@ -215,7 +261,8 @@ class JobWatch:
                         self.left[peer.host] = left
                     if request in self._answers:
                         self._answers[request].add(peer.host)
-                        self._unlearn(node, digest)
+                    if digest is None:
+                        self._blank.add(peer.host)
                 case Alive() if node.digest is None:
                     self.link.send(peer, LookAgain(next(self._requests)))
 
@@ -227,28 +274,10 @@ class JobWatch:
         else:
             self.senseless[node.peer.host] += 1
 
-    def _unlearn(self, node: Node, answer: Digest | None) -> None:
-        """Forget what a node has said before if it was asked, and knows nothing: a deputy that has just begun."""
-        if answer is None and not self._is_over:
-            node.digest, self._has_news = None, True
-
     def _welcome(self) -> Welcome:
         policy = self.policy
         known = starters(self.here.reader, self.host)
         return Welcome(policy.interval_s, policy.stall_after_s, policy.has_stacks, known)
-
-
-def is_sensible(digest: Digest) -> bool:
-    """Tell whether a digest of the right type can be one of a node: no set of ranks in it is more than it has ranks.
-
-    Whoever has the job's key can send anything that decodes; the watch must outlive it.
-    """
-    sets = [finding.ranks for finding in (*digest.findings, *digest.past)] + [*digest.start_methods.values()]
-    try:
-        merge([digest])
-        return all(amount(each) <= len(digest.ranks) for each in sets)
-    except Exception:  # whatever the merging of a job stumbles over
-        return False
 
 
 def _allow_many_connections() -> None:

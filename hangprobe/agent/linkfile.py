@@ -40,6 +40,8 @@ class LinkFile:
     """A job that has ended by then was not observed."""
     as_parent: bool = False
     """Whether every rank has an observer of its own for a parent, as where only ancestors may read a process."""
+    python_path: str = ""
+    """The head's PYTHONPATH: the observer's libraries may be there, and the application's may be another one."""
 
     def write(self, path: Path) -> None:
         """Make the file; nobody else can read it at any time. Raises LinkFileRefused if there is anything already."""

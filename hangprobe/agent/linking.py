@@ -42,7 +42,7 @@ class Link:
         `as_parent`: every rank gets an observer of its own for a parent, whether its node calls for that or not.
         """
         keys = make_keys()
-        itself = read_process(os.getpid())
+        itself, python_path = read_process(os.getpid()), os.environ.get("PYTHONPATH", "")
         self.path = (folder / f".hangprobe-{tag}").absolute()
         self._head = Head(tag, keys)
         try:
@@ -57,6 +57,7 @@ class Link:
                 head_start_time=itself.start_time if itself else 0,
                 python=sys.executable,
                 as_parent=as_parent,
+                python_path=python_path if python_path.isprintable() else "",
             ).write(self.path)
         except BaseException:
             self._head.close()

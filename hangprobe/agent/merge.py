@@ -13,9 +13,11 @@ from itertools import chain
 from operator import attrgetter
 from typing import TypeVar
 
+from hangprobe.agent.lockwaits import explained
 from hangprobe.context.classes import merge_classes
 from hangprobe.digest import SHOWN, Digest
 from hangprobe.explain.sentence import alike, sentence
+from hangprobe.filewaits import FileHeld
 from hangprobe.model import Launcher, RankState, Tier, Unreadable, Verdict
 from hangprobe.ranksets import count, fold, fold_hosts, gaps, spoken, spoken_set, unite
 from hangprobe.result import Finding, FoundProcess, FoundWait, RankResult
@@ -29,7 +31,7 @@ Told = tuple[str | None, Finding]
 
 def merge(digests: Sequence[Digest]) -> Digest:
     """Return the digest of a job from those of its nodes; ranks that none of them has told of are a doubt about it."""
-    job = unite_digests(digests)
+    job = explained(unite_digests(digests))
     if not job.size or (len(job.ranks) == job.size and job.ranks[-1].rank == job.size - 1):
         return job
     missing = gaps(fold(rank.rank for rank in job.ranks), job.size)
@@ -59,6 +61,8 @@ def unite_digests(digests: Sequence[Digest]) -> Digest:
         detected_after_s=_detected_after_s(digests),
         unreadable=(*_unreadable(digests), *doubts),
         contexts=merge_classes(digest.contexts for digest in digests),
+        waits_for_files=tuple(sorted({wait for digest in digests for wait in digest.waits_for_files})),
+        locks=tuple(sorted({lock for digest in digests for lock in digest.locks}, key=_lock)),
     )
 
 
@@ -89,6 +93,10 @@ def _ranks(digests: Sequence[Digest]) -> tuple[tuple[RankResult, ...], list[Unre
 
 def _claim(rank: RankResult) -> tuple[bool, str, int, int]:
     return (rank.state is RankState.EXITED, rank.host, rank.pid, rank.start_time)
+
+
+def _lock(lock: FileHeld) -> tuple[object, ...]:
+    return (lock.host, lock.rank, lock.pid, lock.file, lock.extent, lock.kept or "")
 
 
 # findings

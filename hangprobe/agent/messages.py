@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from hangprobe.digest import Digest
+from hangprobe.filewaits import SharedFile
 from hangprobe.model import Frozen, Starter
 from hangprobe.ranksets import check
 from hangprobe.record import Look
@@ -18,6 +19,9 @@ from hangprobe.record import Look
 PROTOCOL = 1
 LIMIT = 8 * 1024 * 1024
 """Bytes of a message: the digest of a node with a thousand hung ranks takes some hundred KB."""
+
+BESIDE = "#"
+"""After the host in the name of an observer that is a rank's parent, one of several on its node; its pid follows."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -100,6 +104,13 @@ class NameVictims(Message, frozen=True):
         check(self.hung)
 
 
+class FindHolders(Message, frozen=True):
+    """Ranks elsewhere wait for locks on these files: tell which processes of the job have one."""
+
+    request: Request
+    files: tuple[SharedFile, ...]
+
+
 class End(Message, frozen=True):
     """End what the job has on the node, check that it is gone, answer, and leave."""
 
@@ -109,9 +120,9 @@ class End(Message, frozen=True):
 
 
 OfObserver = Hello | Told | Shown | Alive | Answer
-OfHead = Welcome | LookAgain | NameVictims | End
+OfHead = Welcome | LookAgain | NameVictims | FindHolders | End
 OF_OBSERVER = (Hello, Told, Shown, Alive, Answer)
-OF_HEAD = (Welcome, LookAgain, NameVictims, End)
+OF_HEAD = (Welcome, LookAgain, NameVictims, FindHolders, End)
 
 
 class Envelope(Frozen, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -123,7 +134,7 @@ class Envelope(Frozen, frozen=True, array_like=True, forbid_unknown_fields=True)
     """Random, of one observer process or of the head: another one begins to count anew."""
     number: Number
     """Counts up: a message that is not younger than the last one of its incarnation is a replay."""
-    body: Hello | Told | Shown | Alive | Answer | Welcome | LookAgain | NameVictims | End
+    body: Hello | Told | Shown | Alive | Answer | Welcome | LookAgain | NameVictims | FindHolders | End
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -10,13 +10,13 @@ import argparse
 import os
 import select
 import socket
-import subprocess
 import sys
 from pathlib import Path
-from subprocess import DEVNULL
 
-from hangprobe.agent import observer_link
+from hangprobe.agent import observer_link, seat
+from hangprobe.agent.become import is_parent_needed
 from hangprobe.agent.linkfile import LinkFile
+from hangprobe.agent.messages import BESIDE
 from hangprobe.agent.nodejob import NodeJob
 from hangprobe.agent.observing import Observer
 from hangprobe.agent.parent import Parent
@@ -31,7 +31,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seat", type=int, help="the socket on which ranks name themselves")
     parser.add_argument("--rank", type=RankAt.parse, action="append", default=[], help="one of them: PPID:PID:START")
     parser.add_argument("--child", type=identity, help="a rank of which this process is the parent: PID:START")
-    parser.add_argument("--left", type=identity, action="append", default=[], help="what a rank has left: PID:START")
     options = parser.parse_args(arguments)
     if options.child is None:
         _observe(options, None)
@@ -54,18 +53,22 @@ def _observe(options: argparse.Namespace, parent: Parent | None) -> None:
     if parent is not None:
         registry.add(RankAt(os.getppid(), *options.child))
     job = NodeJob(link.job, lambda: registry.deputy_pids)
-    job.see(options.left)
-    # as a parent it is one of several on its node
-    name = host if parent is None and not options.left else f"{host}#{os.getpid()}"
+    has_eyes = parent is not None or not (link.as_parent or is_parent_needed(Path("/proc/self/status").read_bytes()))
+    name = host if parent is None else f"{host}{BESIDE}{os.getpid()}"
     line = observer_link.Line(
         link.addresses, link.server_public, link.client_public, link.client_secret, link.job, name
     )
-    Observer(line, options.link, job, registry, host, parent=parent).run()
-    left = job.find() if parent is not None else []
-    if left:
-        named = [word for each in left for word in ("--left", f"{each.pid}:{each.start_time}")]
-        command = [sys.executable, "-m", "hangprobe.agent.observer", "--link", str(options.link), *named]
-        subprocess.Popen(command, start_new_session=True, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    Observer(line, options.link, job, registry, host, parent=parent, has_eyes=has_eyes).run()
+    if parent is not None:
+        leave_to_node(job, link.job)
+
+
+def leave_to_node(job: NodeJob, tag: str) -> None:
+    """Name what a rank has left to the node's own observer, which ends it with the job."""
+    for each in job.find():
+        line = f"rank {each.ppid} {each.pid} {each.start_time}\n"
+        if spoken := seat.speak({b"job": tag.encode()}, line.encode()):
+            spoken.close()
 
 
 def identity(text: str) -> Identity:

@@ -16,11 +16,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hangprobe.agent import observer_link
-from hangprobe.agent.messages import Alive, Answer, End, Hello, LookAgain, NameVictims, OfObserver, Shown, Told, Welcome
+from hangprobe.agent.lockwatch import digest_with_locks, file_holders
+from hangprobe.agent.messages import (
+    Alive,
+    Answer,
+    End,
+    FindHolders,
+    Hello,
+    LookAgain,
+    NameVictims,
+    OfObserver,
+    Shown,
+    Told,
+    Welcome,
+)
 from hangprobe.agent.nodejob import NodeJob
 from hangprobe.agent.parent import Parent
 from hangprobe.agent.registry import RankAt, Registry
-from hangprobe.digest import Digest, digest_of
+from hangprobe.digest import Digest
+from hangprobe.filewaits import FileHeld
 from hangprobe.launch.proctree import Identity, Process, ancestors, list_processes, read_process
 from hangprobe.model import ProcessId, Unreadable
 from hangprobe.observe.procfs import parse_environ
@@ -79,8 +93,13 @@ class Observer:
     """Takes the place of a record, which is with the head."""
     parent: Parent | None = None
     """Where only ancestors may read a rank: what makes this process one."""
+    has_eyes: bool = True
+    """False where only ancestors may: then this one is there to end what the job has on the node, and the ranks'
+    parents, which their launcher may kill with them, do the watching."""
     parents: dict[Identity, None] = field(default_factory=dict)
     """The launcher's processes above the ranks."""
+    _locks: tuple[FileHeld, ...] = ()
+    """The locks on files that the head has asked about last."""
     _told: object = None
     _spoke_s: float = 0.0
     _over_due_s: float = 0.0
@@ -93,6 +112,7 @@ class Observer:
         while not self._is_done:
             self._wait(self._tick())
             if self.parent is not None and self.parent.poll() is not None:
+                self._tick()  # to tell that the rank has ended
                 break
             for body in self.line.receive(0.0):
                 self._obey(body)
@@ -116,6 +136,9 @@ class Observer:
         for rank in self.registry.take_in():
             self._meet(rank)
         if self.watchdog is None:
+            if self.clock() - self._spoke_s >= ALIVE_S:
+                self.job.see(each.identity for each in self.job.find())
+                self._say(Alive())
             return POLL_S
         began_s = self.clock()
         self.watchdog.roots.without.update(self.registry.deputy_pids)
@@ -128,11 +151,15 @@ class Observer:
         """Watch a rank, and what else is below the launcher's process that started it."""
         self.job.see([(rank.pid, rank.start_time)])
         if self.watchdog is None:
+            above = read_process(rank.parent)
+            self.parents.update({above.identity: None} if above is not None else {})
             return
         process = ProcessId(self.host, rank.pid, rank.start_time)
         starter = starter_of(self.watchdog.reader, process)
         roots = self.watchdog.roots
         roots.add_member(process)
+        if self.parent is not None:
+            roots.only = _marker(self.watchdog.reader, rank.pid)
         if starter is not None:
             self.parents[starter.identity] = None
             roots.add(starter.pid)
@@ -144,7 +171,7 @@ class Observer:
         mark = _mark(self.watchdog)
         if mark != self._told:
             self._told = mark
-            self._say(Told(digest_of(self.watchdog)))
+            self._say(Told(digest_with_locks(self.watchdog, self._locks)))
             if self.shown.look is not None:
                 self._say(Shown(self.shown.look))
                 self.shown.look = None
@@ -163,7 +190,7 @@ class Observer:
 
     def _obey(self, body: object) -> None:
         match body:
-            case Welcome() if self.watchdog is None:
+            case Welcome() if self.watchdog is None and self.has_eyes:
                 self._begin(body)
             case LookAgain(request):
                 if self.watchdog is not None:
@@ -173,11 +200,16 @@ class Observer:
                 if self.watchdog is not None:
                     name_victims(self.watchdog, unfold(hung))
                 self._say(Answer(request, self._digest()))
+            case FindHolders(request, files):
+                if self.watchdog is not None:
+                    self.watchdog.tick()  # who has got a lock since the last look waits no longer
+                    self._locks = file_holders(self.watchdog, files)
+                self._say(Answer(request, self._digest()))
             case End(request, term_s):
                 self._end(request, term_s)
 
     def _digest(self) -> Digest | None:
-        return digest_of(self.watchdog) if self.watchdog is not None else None
+        return digest_with_locks(self.watchdog, self._locks) if self.watchdog is not None else None
 
     def _begin(self, welcome: Welcome) -> None:
         """Begin to watch."""
@@ -244,5 +276,5 @@ def _marker(reader: Reader, pid: int) -> Marker | None:
 def _mark(watchdog: Watchdog) -> object:
     """Return what changes whenever there is something new to tell."""
     judged = watchdog.judgement.ranks if watchdog.judgement is not None else ()
-    states = tuple((verdict.rank, verdict.state, verdict.hung) for verdict in judged)
+    states = tuple((verdict.rank, verdict.state, verdict.hung, verdict.spared) for verdict in judged)
     return watchdog.running, len(watchdog.ranks), states, watchdog.findings, len(watchdog.contexts)

@@ -12,6 +12,7 @@ the last descriptor). `agent/rank.py` speaks the other side.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -53,13 +54,17 @@ class Registry:
     @property
     def deputy_pids(self) -> set[int]:
         """Who stands by."""
-        return {_pid_of(deputy) for deputy in self.deputies}
+        return {_credentials(deputy).pid for deputy in self.deputies}
 
     def take_in(self) -> list[RankAt]:
         """Return the ranks that have come since the last call."""
         with contextlib.suppress(BlockingIOError):
             while self.listener is not None:
-                self._unread[self.listener.accept()[0]] = b""
+                caller = self.listener.accept()[0]
+                if _credentials(caller).uid == os.geteuid():  # an abstract socket is open to every user of the node
+                    self._unread[caller] = b""
+                else:
+                    caller.close()
         found: list[RankAt] = []
         for caller in list(self._unread):
             caller.setblocking(False)
@@ -114,7 +119,15 @@ class Registry:
                 self.deputies.remove(deputy)
 
 
-def _pid_of(deputy: socket.socket) -> int:
-    """Return the process at the other end: SO_PEERCRED of unix(7)."""
-    credentials = deputy.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(credentials)[0])
+class _Credentials(NamedTuple):
+    """Who is at the other end."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def _credentials(caller: socket.socket) -> _Credentials:
+    """Return who is at the other end: SO_PEERCRED of unix(7)."""
+    found = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return _Credentials(*_CREDENTIALS.unpack(found))

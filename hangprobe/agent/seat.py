@@ -84,7 +84,7 @@ def is_over(rank: Rank) -> bool:
     return found is None or found[0] in b"ZX" or found[1:] != (parent, start)
 
 
-def fitting(environment: Block) -> Block:
+def fitting(environment: Block, link: Block) -> Block:
     """Return an application's environment for an observer, which finds programs and libraries in it and is no rank.
 
     What was made for the application's Python, and what is loaded into every program, could keep another from running.
@@ -92,8 +92,10 @@ def fitting(environment: Block) -> Block:
     left_out = (*MARKS, b"LD_PRELOAD", b"HANGPROBE_JOB")  # the job ends by its tag, the observer after it
     found = {k: v for k, v in environment.items() if k not in left_out and not k.startswith(b"PYTHON")}
     package = __file__.rsplit("/", 3)[0]
-    if not package.endswith("-packages"):  # a checkout
-        found[b"PYTHONPATH"] = package.encode("utf-8", "surrogateescape")
+    folders = [] if package.endswith("-packages") else [package.encode("utf-8", "surrogateescape")]  # a checkout
+    folders += filter(None, [link.get(b"python_path")])
+    if folders:
+        found[b"PYTHONPATH"] = b":".join(folders)
     return found
 
 

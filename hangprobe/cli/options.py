@@ -78,7 +78,8 @@ Out = Annotated[
     ),
 ]
 ThisNode = Annotated[
-    bool, typer.Option("--this-node", help="Put nothing before the application: watch the ranks on this node only.")
+    bool,
+    typer.Option("--this-node", help="Watch this node only: no observers elsewhere, no words before the application."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=OUTPUT)]
 

@@ -40,7 +40,9 @@ def run(
     hosts: Annotated[
         str | None,
         typer.Option(
-            metavar="NODES", help="Run on these nodes: a node file, or node[01-64],login.", show_default=False
+            metavar="NODES",
+            help="Run on these nodes, filled one after the other: a node file, or node[01-64],login.",
+            show_default=False,
         ),
     ] = None,
     nodes: Annotated[
@@ -48,7 +50,7 @@ def run(
         typer.Option(
             min=1,
             metavar="N",
-            help="The first N of --hosts, or of this PBS or Slurm job; else N nodes pretended on this machine.",
+            help="The first N of --hosts, of this PBS or Slurm job, or $HANGPROBE_HOSTS; else N pretended here.",
             show_default=False,
         ),
     ] = None,

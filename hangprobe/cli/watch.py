@@ -40,9 +40,12 @@ def watch(
     A proven hang that has stood for the grace period is ended, all processes
     of it. So is whatever the command leaves running when it ends by itself.
 
-    Ranks on other nodes are watched too where the launcher is recognised:
-    mpiexec of MPICH, Intel MPI, Open MPI, PALS; srun; GNU parallel. Elsewhere
-    write {probe} before the application: ssh node02 "{probe} ./app"
+    Ranks on other nodes are watched too where CMD begins with a launcher that
+    is recognised: mpiexec of MPICH, Intel MPI, Open MPI, PALS; srun; GNU
+    parallel. hangprobe puts some words before the application for that; in a
+    script that calls a launcher, write {probe} where they belong. It takes
+    pyzmq, and a folder that all nodes see: the working directory, or
+    $HANGPROBE_LINKS.
 
     The command keeps its standard descriptors, terminal and signals, as under
     timeout(1). When all is well nothing is printed and no folder is written.
@@ -51,6 +54,10 @@ def watch(
     ended it; 125 hangprobe failed; 126, 127 the command could not be run.
 
     Example: hangprobe watch -- mpiexec -n 4 python app.py
+
+    Example: hangprobe watch -- mpiexec -f nodes -n 64 ./app
+
+    Example: hangprobe watch -- sh -c "mpiexec -f nodes -n 64 {probe} ./app"
     """
     options.refuse_stdout(json)
     check_file(json)

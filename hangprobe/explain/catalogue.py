@@ -183,6 +183,8 @@ ASSUMPTIONS = {
     "the pipes, files and shared memory that were first seen inside the job",
     Assumption.A2: "A2: a thread in which the MPI runtime waits for its network does not use the application's pipes, "
     "files and locks",
+    Assumption.A3: "A3: a path and an inode number that two nodes show alike are one file, on a file system that they "
+    "share",
 }
 BARRIERS = {
     Barrier.PERMISSION: "root may read it; of one's own processes, kernel.yama.ptrace_scope=0 lets everybody, unless "

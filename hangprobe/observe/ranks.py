@@ -24,6 +24,8 @@ RANK_VARIABLES: tuple[tuple[str, Launcher], ...] = (
 )
 JOB_VARIABLE = "PARALLEL_SEQ"
 """GNU parallel tells each of its jobs its number, from 1 on and on every node: parallel(1), ENVIRONMENT VARIABLES."""
+HOST_VARIABLE, HERE = "PARALLEL_SSHLOGIN", ":"
+"""Where GNU parallel runs a job, and what that says of the node on which `parallel` itself runs."""
 PARALLEL_VARIABLE = "PARALLEL_PID"
 """Which `parallel` counts: the pid of its process, where it was started."""
 SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -49,6 +51,8 @@ class Marker:
     launcher: Launcher
     size: int | None = None
     """How many ranks its job has."""
+    is_sent: bool = False
+    """Whether GNU parallel has sent the job to a host; beside it there is a process that only waits for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ def job_marker(environment: Mapping[str, str], own: Mapping[str, str]) -> Marker
         return found
     names = (JOB_VARIABLE, PARALLEL_VARIABLE)  # another `parallel` has a job of hangprobe's own number too
     is_own = all(environment.get(name) == own.get(name) for name in names)
-    return None if is_own else Marker(int(number) - 1, Launcher.GNU_PARALLEL)
+    is_sent = environment.get(HOST_VARIABLE, HERE) != HERE
+    return None if is_own else Marker(int(number) - 1, Launcher.GNU_PARALLEL, is_sent=is_sent)
 
 
 def job_name(environment: Mapping[str, str], command: Sequence[str] = ()) -> str | None:
@@ -137,6 +142,8 @@ def attribute(tree: Iterable[Relative], command: int, reader: Reader) -> tuple[R
             rank_of[pid] = inherited
         elif relative.marker is None or relative.name in LAUNCHERS:
             continue
+        elif relative.marker.is_sent and relative.parent in relatives:
+            continue  # the ssh below `parallel`; where the job itself runs nobody of the tree has started it
         elif not has_ranks or relative.marker.launcher is not Launcher.GNU_PARALLEL:
             rank_of[pid] = relative.marker.rank
             tops.setdefault(relative.marker.rank, relative)

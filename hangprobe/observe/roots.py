@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hangprobe.model import ProcessId
-from hangprobe.observe.ranks import job_name
+from hangprobe.observe.ranks import Marker, job_marker, job_name
 
 TAG_VARIABLE = "HANGPROBE_JOB"
 
@@ -34,6 +34,8 @@ class Roots:
     """What `HANGPROBE_JOB` says in the environment of the job's processes."""
     jobs: set[str] = field(default_factory=set)
     """Names of the job, as `job_name` reads them from the environment of a rank."""
+    only: Marker | None = None
+    """The one rank of which orphans count; None: of any."""
 
     @classmethod
     def of(cls, pid: int) -> Roots:
@@ -55,6 +57,8 @@ class Roots:
 
     def owns(self, environment: Mapping[str, str]) -> bool:
         """Tell whether a process with this environment is part of the job, wherever it is found."""
+        if self.only is not None and job_marker(environment, {}) != self.only:
+            return False
         if self.tag is not None and environment.get(TAG_VARIABLE) == self.tag:
             return True
         return job_name(environment) in self.jobs

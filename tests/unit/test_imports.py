@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ranksets": set(),
     "hydraoptions": set(),
     "result": {"context.values", "model"},
+    "filewaits": {"model"},
     "context.values": {"model"},
     "context.variables": set(),
     "context.classes": {"context.values", "ranksets"},
@@ -57,6 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe.births": {"model", "observe.cputimes", "observe.reader"},
     "observe.cputimes": {"observe.reader"},
     "observe.roots": {"model", "observe.ranks"},
+    "observe.filewaits": {"filewaits", "model", "observe.fdinfo", "observe.procfs", "observe.reader"}
+    | {"observe.waits.shapes"},
     "observe.fed": {"model", "observe.feeding"},
     "observe.waits.shapes": {"model"},
     "observe.waits": {"model", "observe.procfs", "observe.reader", "observe.fdinfo", "observe.holders"}
@@ -100,7 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diagnosis": {"context.values", "model", "evidence", "policy", "record", "result", "observe", "judge", "explain"},
     "schedule": {"model", "policy", "observe", "judge", "diagnosis"},
     "watchdog": {"model", "policy", "record", "observe", "diagnosis", "schedule"},
-    "digest": {"context.values", "context.classes", "model", "evidence", "policy", "ranksets", "result"},
+    "digest": {"filewaits", "context.values", "context.classes", "model", "evidence", "policy", "ranksets", "result"},
     "conclude": {"model", "result", "digest"},
     # jobs that run already, here and on other nodes
     "attach.attachment": {"model", "policy", "record", "observe", "diagnosis"},
@@ -118,7 +121,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.parent": {"launch.relay", "launch.session"},
     "agent.keys": set(),
     "agent.addresses": set(),
-    "agent.messages": {"digest", "model", "ranksets", "record"},
+    "agent.lockwaits": {"digest", "filewaits", "model", "ranksets", "result"},
+    "agent.lockwatch": {"digest", "filewaits", "judge.collects", "model", "observe", "watchdog"},
+    "agent.messages": {"filewaits", "digest", "model", "ranksets", "record"},
     "agent.wire": {"agent.messages"},
     "agent.reaching": {"agent.addresses"},
     "agent.admission": {"agent.messages"},
@@ -139,18 +144,41 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observe.fed",
     }
     | {"agent.nodereport"},
-    "agent.merge": {"context.classes", "model", "ranksets", "result", "explain.sentence", "digest"},
+    "agent.merge": {
+        "agent.lockwaits",
+        "filewaits",
+        "context.classes",
+        "model",
+        "ranksets",
+        "result",
+        "explain.sentence",
+        "digest",
+    },
     "agent.node": {"model", "policy", "observe", "attach.sweep", "attach.attachment", "agent.nodereport"},
     "agent.registry": set(),
     "agent.nodejob": {"launch.ending", "launch.proctree", "launch.segments"},
     "agent.linking": {"agent.admission", "agent.head_link", "agent.keys", "agent.linkfile", "agent.messages"}
     | {"agent.wrapper", "launch.proctree"},
-    "agent.observing": {"digest", "launch.proctree", "model", "observe", "policy", "ranksets", "record", "watched"}
+    "agent.observing": {
+        "agent.lockwatch",
+        "filewaits",
+        "digest",
+        "launch.proctree",
+        "model",
+        "observe",
+        "policy",
+        "ranksets",
+        "record",
+        "watched",
+    }
     | {"watchdog", "agent.messages", "agent.nodejob", "agent.observer_link", "agent.parent", "agent.registry"},
     "agent.observer": {"launch.proctree", "agent.linkfile", "agent.nodejob", "agent.observing", "agent.observer_link"}
-    | {"agent.parent", "agent.registry"},
-    "agent.jobwatch": {"diagnosis", "digest", "launch.session", "model", "observe.starters", "policy", "ranksets"}
-    | {"agent.admission", "agent.linking", "agent.merge", "agent.messages", "watched", "watchdog"},
+    | {"agent.become", "agent.messages", "agent.parent", "agent.registry", "agent.seat"},
+    "agent.sense": {"digest", "ranksets", "agent.merge"},
+    "agent.jobwatch": {"agent.sense"}
+    | {"diagnosis", "digest", "launch.session", "model", "observe.starters", "policy", "ranksets"}
+    | {"agent.admission", "agent.linking", "agent.merge", "agent.messages", "watched", "watchdog"}
+    | {"agent.lockwaits", "agent.lockwatch", "filewaits"},
     "watched": {"digest", "model", "watchdog"},
     "probe": {"", "errors", "model", "policy", "record", "result", "launch", "watchdog", "watched", "conclude"}
     | {"agent.jobwatch", "agent.linking"},

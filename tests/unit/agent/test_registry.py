@@ -84,6 +84,13 @@ def test_a_deputy_that_has_died_is_forgotten(registry: Registry) -> None:
     assert registry.deputy_pids == set()
 
 
+def test_another_user_of_the_node_names_no_rank(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    call(registry, b"rank 7 8 1234\n").close()
+    assert registry.take_in() == []
+    assert not registry.ranks
+
+
 def test_a_rank_is_written_as_on_the_observers_command_line() -> None:
     assert RankAt.parse("1:2:3") == RankAt(1, 2, 3)
     with pytest.raises(ValueError, match="expected 3"):

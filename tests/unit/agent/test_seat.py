@@ -19,9 +19,15 @@ def link(**changes: str) -> dict[bytes, bytes]:
 def test_an_observer_s_environment_names_no_rank_and_no_python() -> None:
     given = {b"PATH": b"/a", b"LD_LIBRARY_PATH": b"/b", b"PMI_RANK": b"3", b"OMPI_COMM_WORLD_RANK": b"1"}
     given |= {b"PYTHONHOME": b"/c", b"PYTHONPATH": b"/d", b"LD_PRELOAD": b"e.so"}
-    found = seat.fitting(given)
+    found = seat.fitting(given, {})
     assert found.pop(b"PYTHONPATH", b"") in (b"", os.fsencode(Path(seat.__file__).parents[2]))
     assert found == {b"PATH": b"/a", b"LD_LIBRARY_PATH": b"/b"}
+
+
+def test_an_observer_finds_its_libraries_where_the_head_found_them() -> None:
+    found = seat.fitting({b"PYTHONPATH": b"/of/the/application"}, {b"python_path": b"/of/the/head:/more"})
+    assert found[b"PYTHONPATH"].split(b":")[-2:] == [b"/of/the/head", b"/more"]
+    assert b"/of/the/application" not in found[b"PYTHONPATH"]
 
 
 @pytest.mark.parametrize("line", [b"", b"rank", b"rank 1 2", b"rank 1 2 x", b"rank 1 2 -3", b"deputy", b"rank 1 2 3 4"])

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from hangprobe.explain.catalogue import ASSUMPTIONS
-from hangprobe.model import Launcher, RankState, Tier, Unreadable, Verdict
+from hangprobe.model import Assumption, Launcher, RankState, Tier, Unreadable, Verdict
 from hangprobe.result import (
     Finding,
     FoundProcess,
@@ -130,7 +130,7 @@ def leak() -> Result:
         detail={"lock": "flock"},
         says="rank 1: pid 4211 waits for a lock on a file that a forked child of another process keeps since the fork; "
         "it waits as long as that is kept",
-        assumptions=tuple(ASSUMPTIONS.values()),
+        assumptions=(ASSUMPTIONS[Assumption.A1], ASSUMPTIONS[Assumption.A2]),
         evidence=("the lock is kept by pid 4400, forked without exec by pid 4210, which took the lock, runs and has "
                   "the file no more",),
         mitigations=("unlock-explicitly", "spawn"),
