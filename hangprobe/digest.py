@@ -1,7 +1,8 @@
 """What is known of a job, or of its part on one node, in the words of the document about it.
 
-The border between nodes: an observer tells its digest, the head merges what it was told (`agent.merge`) and concludes.
-Nothing in it has to be judged again, for edges between nodes are live: what holds on a node holds in the job.
+The border between nodes: an observer tells its digest, the head merges what it was told (`agent.joint.merge`) and
+concludes. Nothing in it has to be judged again, for edges between nodes are live: what holds on a node holds in the
+job.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from hangprobe.watchdog import Watchdog, set_alarms
 from hangprobe.watched import Alone, Watched
 
 if TYPE_CHECKING:
-    from hangprobe.agent.linking import Link
+    from hangprobe.agent.joint.linking import Link
 
 
 class OnHang(StrEnum):
@@ -187,6 +187,6 @@ def _watched(here: Watchdog, link: Link | None, policy: Policy) -> Watched:
     """Return the watch over the whole job."""
     if link is None:
         return Alone(here)
-    from hangprobe.agent.jobwatch import JobWatch
+    from hangprobe.agent.joint.jobwatch import JobWatch
 
     return JobWatch(here, link, policy)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hangprobe.agent import fanout
 from hangprobe.agent.hosts import Allocation, Batch
-from hangprobe.agent.join import join, missing
-from hangprobe.agent.nodereport import NodeReport, unpack
+from hangprobe.agent.look import fanout
+from hangprobe.agent.look.join import join, missing
+from hangprobe.agent.look.nodereport import NodeReport, unpack
 from hangprobe.conclude import conclude
 from hangprobe.errors import NoJobFound
 from hangprobe.model import Unreadable, Verdict
@@ -92,4 +92,4 @@ class Round:
         window = ("--stall-after", f"{self.policy.stall_after_s:g}", "--patience", f"{self.patience_s:g}")
         stacks = () if self.policy.has_stacks else ("--no-stacks",)
         deadline = ("--deadline", f"{max(1.0, self.deadline_s - LATE_S):g}")
-        return (self.python, "-m", "hangprobe.agent.node", *window, *deadline, *stacks)
+        return (self.python, "-m", "hangprobe.agent.look.node", *window, *deadline, *stacks)

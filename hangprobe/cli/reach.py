@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.agent.linking import Link, tag_of
+from hangprobe.agent.joint.linking import Link, tag_of
 from hangprobe.errors import ExtraMissing, HangprobeError, LinkFileRefused
 from hangprobe.launch.flavours import identify
 from hangprobe.launch.insertion import PLACE, has_place, insert

@@ -180,7 +180,7 @@ def _start(trial: Trial, bed: Bed, folder: Path) -> subprocess.Popen[bytes]:
 def _strike(trial: Trial, bed: Bed, folder: Path, process: subprocess.Popen[bytes]) -> str | None:
     """Do what is to be done to the job; return what was hit, None if it was too late for that."""
     if trial.fault == "wrapper":
-        return _kill(bed, ("hangprobe-rank", "agent/rank.py"), process, trial.at_s)
+        return _kill(bed, ("hangprobe-rank", "agent/wrapping/rank.py"), process, trial.at_s)
     while len(marks(folder)) < RANKS and process.poll() is None:
         time.sleep(0.02)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -193,7 +193,7 @@ def _strike(trial: Trial, bed: Bed, folder: Path, process: subprocess.Popen[byte
         subprocess.run(bed.testbed.administer(["ip", "link", "set", device, "up"]), check=True, timeout=10)
         return device
     head = f"{sys.executable} -m hangprobe watch"
-    names = {"head": head, "observer": "agent.observer", "deputy": "agent/deputy.py"}
+    names = {"head": head, "observer": "agent.observer", "deputy": "agent/wrapping/deputy.py"}
     return _kill(bed, (names[trial.fault],), process, 0.0)
 
 

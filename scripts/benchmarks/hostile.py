@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hangprobe.agent.keys import Keys, make_keys
-from hangprobe.agent.messages import Alive, Answer, Hello
-from hangprobe.agent.observer_link import Line
+from hangprobe.agent.link.keys import Keys, make_keys
+from hangprobe.agent.link.line import Line
+from hangprobe.agent.link.messages import Alive, Answer, Hello
 from scripts.benchmarks.hostile_kinds import KINDS, SCANS_OF, connections, honest_word, says
 from scripts.benchmarks.machine import as_table, describe
 

@@ -10,9 +10,9 @@ import sys
 from collections import Counter
 from typing import Any
 
-from hangprobe.agent.head_link import Head
-from hangprobe.agent.keys import Keys
-from hangprobe.agent.messages import Answer, Hello
+from hangprobe.agent.link.head import Head
+from hangprobe.agent.link.keys import Keys
+from hangprobe.agent.link.messages import Answer, Hello
 
 PACE_S = 0.05
 """Between two looks, as in hangprobe's own loop."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hangprobe.agent.keys import Keys
-from hangprobe.agent.linkfile import LinkFile
+from hangprobe.agent.link.keys import Keys
+from hangprobe.agent.link.linkfile import LinkFile
 from scripts.benchmarks.hostile_kinds import KINDS, SCANS_OF, says
 
 SCANS = 50

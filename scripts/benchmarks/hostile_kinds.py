@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from hangprobe.agent.keys import Keys, make_keys
-from hangprobe.agent.messages import LIMIT, Alive, Answer, Envelope, Hello, LookAgain, OfHead, OfObserver, closed
+from hangprobe.agent.link.keys import Keys, make_keys
+from hangprobe.agent.link.messages import LIMIT, Alive, Answer, Envelope, Hello, LookAgain, OfHead, OfObserver, closed
 
 PER_CONNECTION = 100
 """Less than a connection may say at once, so that each message is looked at."""

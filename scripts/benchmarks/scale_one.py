@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from hangprobe.agent.merge import merge
+from hangprobe.agent.joint.merge import merge
 from hangprobe.conclude import conclude_digest
 from hangprobe.digest import Digest
 from hangprobe.record import encode, write_whole

@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hangprobe.agent.linkfile import LinkFile
-from hangprobe.agent.wrapper import prefix
+from hangprobe.agent.link.linkfile import LinkFile
+from hangprobe.agent.wrapping.words import prefix
 from hangprobe.launch.environments import of_mpi
 from hangprobe.launch.mpijob import MpiJob
 from scripts.benchmarks.machine import as_table, describe

@@ -13,7 +13,7 @@ from hangprobe.record import Writer
 from hangprobe.result import Finding
 from hangprobe.watchdog import Watchdog
 
-from .agent.digests import PROVEN, finding, node
+from .agent.joint.digests import PROVEN, finding, node
 
 HELD = RankVerdict(1, RankState.PROVEN, "", hung=True)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.agent.linkfile import LinkFile
-from hangprobe.agent.linking import Link
+from hangprobe.agent.joint.linking import Link
+from hangprobe.agent.link.linkfile import LinkFile
 from hangprobe.cli import reach
 from hangprobe.cli.reach import Reach, around, launcher_of, opened, shared_folder
 from hangprobe.errors import ExtraMissing, LinkFileRefused

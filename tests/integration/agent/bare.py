@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hangprobe.agent.linkfile import LinkFile
-from hangprobe.agent.wrapper import prefix
+from hangprobe.agent.link.linkfile import LinkFile
+from hangprobe.agent.wrapping.words import prefix
 
 LIMIT_S = 60.0
 FILES = ("status", "stat", "limits", "cgroup", "cpuset", "oom_score_adj", "timerslack_ns", "personality", "cmdline")

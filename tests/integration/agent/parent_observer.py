@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import sys
 
-from hangprobe.agent.parent import Parent
+from hangprobe.agent.observer.parent import Parent
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from hangprobe.agent.linking import Link, tag_of
+from hangprobe.agent.joint.linking import Link, tag_of
 from hangprobe.cli.follow import Lines
 from hangprobe.cli.reach import launcher_of
 from hangprobe.launch.insertion import insert

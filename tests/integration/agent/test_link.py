@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.agent import wire
-from hangprobe.agent.head_link import Head
-from hangprobe.agent.keys import Keys, make_keys
-from hangprobe.agent.messages import (
+from hangprobe.agent.link import wire
+from hangprobe.agent.link.head import Head
+from hangprobe.agent.link.keys import Keys, make_keys
+from hangprobe.agent.link.line import Line
+from hangprobe.agent.link.messages import (
     LIMIT,
     Alive,
     Answer,
@@ -30,7 +31,6 @@ from hangprobe.agent.messages import (
     Welcome,
     closed,
 )
-from hangprobe.agent.observer_link import Line
 from tests.integration.agent.wires import HELLO, JOB, Client, Wire, a_head, a_line, clients, descriptors, until
 
 pytestmark = pytest.mark.integration
@@ -39,9 +39,9 @@ WELCOME = Welcome(0.1, 3.0, True)
 SECRET = "ranks-1-to-3-are-hung"
 HEAD_PROGRAM = """
 import json, sys
-from hangprobe.agent import wire
-from hangprobe.agent.head_link import Head
-from hangprobe.agent.keys import Keys
+from hangprobe.agent.link import wire
+from hangprobe.agent.link.head import Head
+from hangprobe.agent.link.keys import Keys
 head = Head({job!r}, Keys(*json.loads(sys.stdin.readline())))
 print(head.port, flush=True)
 sys.stdin.readline()

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(100, method="thread")
 LIMIT_S = 60.0
 LEAVE_S = 20.0
 HANGPROBE = (sys.executable, "-m", "hangprobe")
-OBSERVER, DEPUTY = "hangprobe.agent.observer", "agent/deputy.py"
+OBSERVER, DEPUTY = "hangprobe.agent.observer", "agent/wrapping/deputy.py"
 
 
 @dataclass

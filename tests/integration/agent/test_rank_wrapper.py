@@ -282,6 +282,12 @@ def test_a_group_is_stopped_and_goes_on(before: tuple[str, ...]) -> None:
 
 
 def test_by_hand_it_is_the_same(tmp_path: Path) -> None:
-    module = (sys.executable, "-c", "from hangprobe.agent.wrapper import main; main()", str(link(tmp_path)), "--")
+    module = (
+        sys.executable,
+        "-c",
+        "from hangprobe.agent.wrapping.words import main; main()",
+        str(link(tmp_path)),
+        "--",
+    )
     done = subprocess.run([*module, "cat", "/proc/self/status"], capture_output=True, timeout=LIMIT_S, check=True)
     assert b"SigIgn:\t0000000000000000" in done.stdout

@@ -6,7 +6,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
-from hangprobe.agent.reaching import Reached, first_that_answers, knock
+from hangprobe.agent.link.reaching import Reached, first_that_answers, knock
 
 
 @contextlib.contextmanager

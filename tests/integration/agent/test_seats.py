@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.agent import deputy, seat
+from hangprobe.agent.wrapping import deputy, seat
 from hangprobe.launch.proctree import read_process
 from tests.integration.launch.harness import wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from hangprobe.agent.linking import Link, tag_of
+from hangprobe.agent.joint.linking import Link, tag_of
 from hangprobe.cli.reach import launcher_of
 from hangprobe.launch.insertion import insert
 from hangprobe.launch.session import LaunchSpec, Session

@@ -15,11 +15,11 @@ from typing import Any
 
 import zmq
 
-from hangprobe.agent.admission import Peer
-from hangprobe.agent.head_link import Head
-from hangprobe.agent.keys import Keys, make_keys
-from hangprobe.agent.messages import Envelope, Hello, OfObserver, closed
-from hangprobe.agent.observer_link import Line
+from hangprobe.agent.link.admission import Peer
+from hangprobe.agent.link.head import Head
+from hangprobe.agent.link.keys import Keys, make_keys
+from hangprobe.agent.link.line import Line
+from hangprobe.agent.link.messages import Envelope, Hello, OfObserver, closed
 
 JOB = "job-of-the-test"
 LIMIT_S = 20.0

@@ -146,7 +146,9 @@ def test_a_job_of_slurm_is_found_by_its_id(tmp_path: Path) -> None:
 
 
 def test_many_nodes_are_reached_by_way_of_gateways_that_keep_no_log(tmp_path: Path) -> None:
-    script = "import sys; from hangprobe.agent.fanout import by_ssh; print(by_ssh(sys.argv[1:], ['hostname'], 20.0, 4))"
+    script = (
+        "import sys; from hangprobe.agent.look.fanout import by_ssh; print(by_ssh(sys.argv[1:], ['hostname'], 20.0, 4))"
+    )
     with Testbed.up(5, f"gateways-{os.getpid()}", shares=(tmp_path, Path.cwd(), Path(sys.prefix))) as bed:
         asked = bed.command(LOGIN, [sys.executable, "-c", script, *bed.nodes])
         done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from hangprobe.agent.fanout import Answers
-from hangprobe.agent.nodereport import NodeReport, pack
+from hangprobe.agent.look.fanout import Answers
+from hangprobe.agent.look.nodereport import NodeReport, pack
 from hangprobe.attach.nodes import LATE_S, Round
 from hangprobe.errors import NoJobFound
 from hangprobe.model import Barrier, Unreadable, Verdict
 from hangprobe.policy import Policy
 from hangprobe.result import Result
-from tests.unit.agent.reports import POLICY, hung, node, working
+from tests.unit.agent.look.reports import POLICY, hung, node, working
 
 HOSTS = ("node01", "node02", "node03")
 LATE = "did not answer within 15 s"
@@ -118,7 +118,7 @@ def test_the_shortest_deadline_leaves_a_node_a_second() -> None:
 
 
 def test_this_very_node_is_not_asked_by_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hangprobe.agent import fanout
+    from hangprobe.agent.look import fanout
 
     own = f"{socket.gethostname().partition('.')[0]}.somewhere.example"
     monkeypatch.setattr(fanout, "by_fork", lambda command, deadline_s: pack(node(own, hung(own, 0))))

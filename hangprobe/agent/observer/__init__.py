@@ -1,0 +1,1 @@
+"""What watches one node for one job: `python -m hangprobe.agent.observer`."""
