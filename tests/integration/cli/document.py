@@ -29,6 +29,9 @@ SLUG = re.compile(r"[a-z]+(-[a-z]+)*")
 TIER = {"proven", "leak", "blocked", "stalled"}
 STATE = TIER | {"waiting", "progressing", "stopped", "exited", "unknown"}
 BARRIER = {"permission", "hidepid", "pid-namespace", "unsettled"}
+LAUNCHER = {"hydra", "openmpi", "intel", "pals", "srun", "gnu-parallel", "none"}
+METHOD = {"fork", "spawn", "forkserver", "exec"}
+UNREADABLE = {"what": str, "why": str, "barrier": Maybe(BARRIER)}
 IDENTITY = {"host": str, "pid": int, "start_time": int}
 
 FINDING = {
@@ -51,12 +54,47 @@ FINDING = {
     "processes_total": Maybe(int),
     "waits_total": Maybe(int),
 }
+HOLDER = {"role": str, "name": str}
+CHANNEL = {
+    "kind": {"pipe", "socket", "file", "/dev/null", "terminal", "closed", "other"},
+    "path": Maybe(str),
+    "access": Maybe({"read", "write", "both"}),
+    "is_nonblocking": Maybe(bool),
+    "far": Maybe({"held", "own", "closed", "unseen", "unknown"}),
+    "holders": [HOLDER],
+    "was_replaced": Maybe(bool),
+}
+CONTEXT = {
+    **dict.fromkeys(("stdin", "stdin_behind", "stdout", "stderr"), Maybe(CHANNEL)),
+    "launcher": LAUNCHER,
+    "stdin_never_ends": Maybe(str),
+    "descriptors": Maybe(
+        {
+            "kinds": [{"kind": CHANNEL["kind"], "access": str, "holders": [HOLDER], "path": str}],
+            "least": [int],
+            "most": [int],
+        }
+    ),
+    "blocked": Maybe([str]),
+    "ignored": Maybe([str]),
+    "is_python": Maybe(bool),
+    "session": Maybe({"leads_session": bool, "leads_group": bool, "has_terminal": bool}),
+    "limits": Maybe({"all": [{"name": str, "soft": str, "hard": str}], "changed": Maybe([str])}),
+    "processors": Maybe({"count": int, "list": str}),
+    "folder": Maybe(str),
+    "umask": Maybe(str),
+    "nice": Maybe(int),
+    "oom": Maybe(int),
+    "variables": Maybe({"names": [str], "values": [[str]], "odd": int}),
+    "start_methods": [METHOD],
+    "unreadable": [UNREADABLE],
+}
 RESULT = {
     "schema": {"hangprobe.result/1"},
     "verdict": {"hang", "stall", "ok", "failed", "unknown"},
     "tier": Maybe(TIER),
     "command": [str],
-    "launcher": {"hydra", "openmpi", "intel", "pals", "srun", "gnu-parallel", "none"},
+    "launcher": LAUNCHER,
     "exit_status": Maybe(int),
     "ended_by": Maybe({"itself", "hangprobe", "user"}),
     "started_at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
@@ -66,9 +104,10 @@ RESULT = {
         IDENTITY | {"rank": int, "since_s": Maybe(float), "mechanism": Maybe(SLUG), "state": STATE, "why": Maybe(str)}
     ],
     "findings": [FINDING],
-    "start_methods": Each({"fork", "spawn", "forkserver", "exec"}, RANKS),
+    "start_methods": Each(METHOD, RANKS),
     "watched": {"interval_s": float, "samples": int, "double_collects": int},
-    "unreadable": [{"what": str, "why": str, "barrier": Maybe(BARRIER)}],
+    "unreadable": [UNREADABLE],
+    "contexts": [{"ranks": RANKS, "context": CONTEXT}],
     "size": Maybe(int),
     "program": Maybe({"name": str, "variant": str, "mitigation": Maybe(SLUG)}),
 }
