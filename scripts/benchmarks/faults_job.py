@@ -9,11 +9,11 @@ import os
 import sys
 import time
 
-from mpi4py import MPI
-
 
 def main() -> int:
     """Work until the time is over, together."""
+    from mpi4py import MPI  # not above: whoever imports this file would be in MPI too
+
     comm = MPI.COMM_WORLD
     with open(f"{os.environ['HANGPROBE_MARKS']}/rank-{comm.rank}.marks", "a") as marks:
         marks.write(f"{time.monotonic():.6f} {os.getpid()} start\n")
@@ -24,10 +24,9 @@ def main() -> int:
             os._exit(0)
         os.waitpid(child, 0)
         time.sleep(0.01)
+    MPI.Finalize()
     return int(sys.argv[2])
 
 
 if __name__ == "__main__":
-    status = main()
-    MPI.Finalize()
-    sys.exit(status)
+    sys.exit(main())
