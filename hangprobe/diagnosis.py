@@ -17,17 +17,8 @@ from hangprobe.judge.changes import blocked_for, what_holds, what_stands
 from hangprobe.judge.collects import threads
 from hangprobe.judge.standing import uphold
 from hangprobe.judge.verdict import judge, victims
-from hangprobe.model import (
-    DoubleCollect,
-    Judgement,
-    Progress,
-    RankState,
-    RankView,
-    Sighting,
-    ThreadId,
-    Tier,
-    Verdict,
-)
+from hangprobe.judgement import Judgement, Progress, Sighting
+from hangprobe.model import DoubleCollect, RankState, RankView, ThreadId, Tier, Verdict
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.sampler import Sample
 from hangprobe.observe.suspects import read_bystanders, read_suspects

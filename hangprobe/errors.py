@@ -16,6 +16,7 @@
      ├── EnvironmentMissing         no environment holds this MPI
      ├── NodesRefused               this launcher cannot pretend several nodes
      ├── FolderUnseen               not all nodes of a job see the results folder
+     ├── LinkFileRefused            the file that joins the nodes of a job is not to be had, or not to be believed
      ├── GuardianLost               the process that owns the job died first
      ├── RecordUnreadable           a record file is damaged or of a newer schema
      ├── NamespacesForbidden        the kernel or its administrator allows no namespaces
@@ -261,5 +262,5 @@ class LinkFileRefused(HangprobeError):
 
     slug = "link-file-refused"
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"cannot use the link file {path}: {why}", "it must be yours, and have mode 0600")
+    def __init__(self, path: str, why: str, remedy: str = "it must be yours, and have mode 0600") -> None:
+        super().__init__(f"cannot use the link file {path}: {why}", remedy)

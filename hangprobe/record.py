@@ -15,7 +15,8 @@ import msgspec
 
 from hangprobe.errors import RecordUnreadable
 from hangprobe.evidence import Suspects
-from hangprobe.model import DoubleCollect, Judgement, Progress, RankView, Sighting
+from hangprobe.judgement import Judgement, Progress, Sighting
+from hangprobe.model import DoubleCollect, RankView
 from hangprobe.result import Finding, Result
 
 SCHEMA = "hangprobe.record/1"

@@ -14,18 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from hangprobe.diagnosis import Diagnosis
-from hangprobe.model import (
-    Barrier,
-    DoubleCollect,
-    Judgement,
-    ProcessId,
-    Progress,
-    Quiet,
-    RankState,
-    RankView,
-    Snapshot,
-    Unreadable,
-)
+from hangprobe.judgement import Judgement, Progress, Quiet
+from hangprobe.model import Barrier, DoubleCollect, ProcessId, RankState, RankView, Snapshot, Unreadable
 from hangprobe.observe.alarms import expiries, real_timers
 from hangprobe.observe.census import Census, Scope
 from hangprobe.observe.context.gathering import Gathering

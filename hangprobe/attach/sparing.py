@@ -12,7 +12,8 @@ from functools import partial
 
 from hangprobe.attach.attachment import Attachment
 from hangprobe.attach.elders import Elder, elders, has_lost_its_starter, is_started_by_launcher
-from hangprobe.model import Judgement, ProcessId, RankState, RankVerdict, RankView, ThreadId, Verdict
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import ProcessId, RankState, RankView, ThreadId, Verdict
 from hangprobe.observe.census import Census
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.trees import Forest, Tree, forest

@@ -107,7 +107,7 @@ class LiveTable:
         table = Table(title=f"{self.title}  {elapsed_s:.0f} s  {self._note}", title_justify="left")
         for name in ("ranks", "state", "quiet for", "held by"):
             table.add_column(name)
-        held_by = ", ".join(finding.mechanism for finding in watched.digest.findings)
+        held_by = ", ".join(dict.fromkeys(finding.mechanism for finding in watched.digest.findings))
         for state, ranks in _by_state(watched).items():
             quiet = [quiet_s for rank in ranks if (quiet_s := watched.quiet_s(rank)) is not None]
             held = held_by if state in {RankState.PROVEN, RankState.STALLED} else ""

@@ -29,7 +29,7 @@ PRETENDING = {Launcher.HYDRA, Launcher.INTEL}
 FORWARDED = ("HANGPROBE_JOB", "HANGPROBE_MARKS")
 FORWARDED_IF_SET = ("PYTHONPATH", "LD_LIBRARY_PATH")
 """What ranks on other nodes need of this environment; a launcher that hands on everything needs no telling."""
-LAST_WORDS = 300
+FIRST_WORDS = 300
 """Characters of the launcher's own complaint in a message."""
 
 
@@ -205,7 +205,7 @@ def check_size(folder: Path, start: Start) -> None:
     if starts > len(texts):
         what = f"{starts} jobs of one rank instead of one of {start.ranks}"
     elif start.hosts:
-        said = " ".join(_text(folder / "launcher.err").split())[-LAST_WORDS:]
+        said = " ".join(_text(folder / "launcher.err").split())[:FIRST_WORDS]
         raise FolderUnseen(str(folder), f"{len(texts)} of {start.ranks} ranks left marks", said)
     raise LauncherMismatch(start.environment.flavour.path, start.environment.python, what)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +20,9 @@ from hangprobe.launch.spanning import spans_nodes
 from hangprobe.model import Launcher
 
 BY_NAME = {"srun": Launcher.SRUN, "parallel": Launcher.GNU_PARALLEL}
-BY_VERSION = frozenset({"mpiexec", "mpirun", "prterun", "aprun"})
-"""How the names of programs begin of which there are several makes: those are asked."""
+BY_VERSION = re.compile(r"(mpiexec|mpirun|prterun|aprun)([.-](hydra|mpich|openmpi|ompi|intel|impi|pals)\b.*)?")
+"""Names of programs of which there are several makes: those are asked. A script like `mpirun_job.sh` is not: it might
+start the job instead of saying what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,10 @@ def opened(name: str, folder: Path | None) -> Iterator[Reach]:
     if folder is None:
         yield Reach(tag)
         return
-    if importlib.util.find_spec("zmq") is None:
-        raise ExtraMissing("pyzmq", "watching other nodes", "nodes")
+    try:
+        importlib.import_module("zmq")  # one that is there and cannot be loaded is as good as none
+    except ImportError:
+        raise ExtraMissing("pyzmq", "watching other nodes", "nodes") from None
     with Link(tag, folder) as link:
         yield Reach(tag, link)
 
@@ -80,6 +84,7 @@ def around(
                 reach = stack.enter_context(opened(name, shared_folder()))
                 placed = insert(command, launcher, reach.prefix, variables)
                 if placed is None:
+                    stack.close()
                     say(f"other nodes are not watched: where does the application begin? write {PLACE} before it")
                     reach = Reach(reach.tag)
             except HangprobeError as error:
@@ -92,7 +97,7 @@ def launcher_of(program: str) -> Launcher:
     name = Path(program).name
     if name in BY_NAME:
         return BY_NAME[name]
-    path = shutil.which(program) if name.startswith(tuple(BY_VERSION)) else None
+    path = shutil.which(program) if BY_VERSION.fullmatch(name) else None
     try:
         return identify(path).launcher if path is not None else Launcher.NONE
     except HangprobeError:
@@ -106,5 +111,6 @@ def shared_folder(variables: Mapping[str, str] = os.environ) -> Path:
     """
     folder = Path(variables.get("HANGPROBE_LINKS") or Path.cwd())
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise LinkFileRefused(str(folder), "cannot be written; HANGPROBE_LINKS names a folder that all nodes share")
+        remedy = "set HANGPROBE_LINKS to a folder that you may write and all nodes share"
+        raise LinkFileRefused(str(folder), "its folder cannot be written", remedy)
     return folder

@@ -64,9 +64,9 @@ def watch(
     folder = make(out) if out is not None else None
     ends = Ends(on_hang, on_stall, grace)
     policy = options.policy(interval, stall_after, grace, no_stacks)
-    listener = Lines(_say if not quiet else _say_nothing, has_heartbeat=False)
-    record = folder / "record.jsonl" if folder is not None else None
     say = _say if not quiet else _say_nothing
+    listener = Lines(say, has_heartbeat=False)
+    record = folder / "record.jsonl" if folder is not None else None
     try:
         with reach.around(command, lambda line: say(f"hangprobe: {line}"), not this_node) as (placed, given):
             spec = LaunchSpec(placed, given.tag, written=tuple(command), remove=given.files)

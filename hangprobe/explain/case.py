@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hangprobe.evidence import Lineage, LockFacts, Stack
-from hangprobe.model import ProcessView, RankVerdict, StartMethod, Stdin, ThreadId, ThreadView
+from hangprobe.judgement import RankVerdict
+from hangprobe.model import ProcessView, StartMethod, Stdin, ThreadId, ThreadView
 
 
 @dataclass(frozen=True, slots=True)

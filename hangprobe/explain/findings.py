@@ -9,17 +9,8 @@ from hangprobe.explain.case import Case, Cause
 from hangprobe.explain.catalogue import ASSUMPTIONS, MECHANISMS
 from hangprobe.explain.rules import explain
 from hangprobe.explain.sentence import alike, sentence
-from hangprobe.model import (
-    DoubleCollect,
-    Judgement,
-    ProcessId,
-    RankState,
-    RankVerdict,
-    RankView,
-    ThreadId,
-    Tier,
-    WaitKind,
-)
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import DoubleCollect, ProcessId, RankState, RankView, ThreadId, Tier, WaitKind
 from hangprobe.ranksets import fold
 from hangprobe.result import Finding, FoundProcess, FoundThread, FoundWait
 

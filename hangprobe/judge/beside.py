@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
-from hangprobe.model import DoubleCollect, Sighting, ThreadId, ThreadView
+from hangprobe.judgement import Sighting
+from hangprobe.model import DoubleCollect, ThreadId, ThreadView
 
 RETURN_S = 1.0
 """Between two sights of the same sleep: waits for Python's interpreter lock repeat too, but for 5 ms each."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hangprobe.model import DoubleCollect, Judgement, RankState, RankVerdict, ThreadId, Verdict
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import DoubleCollect, RankState, ThreadId, Verdict
 
 
 def what_holds(judgement: Judgement | None) -> object:

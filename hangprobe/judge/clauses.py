@@ -11,7 +11,8 @@ from hangprobe.judge.beside import live_beside
 from hangprobe.judge.collects import assumptions
 from hangprobe.judge.knot import knot, reachable
 from hangprobe.judge.scene import Scene
-from hangprobe.model import Keeper, Progress, RankState, RankVerdict, RankView, ThreadId, ThreadView, WaitKind
+from hangprobe.judgement import Progress, RankVerdict
+from hangprobe.model import Keeper, RankState, RankView, ThreadId, ThreadView, WaitKind
 
 _SLEEPER = (
     "thread {0.tid} of pid {0.process.pid} may still end the wait: it sleeps for a set time, has just begun, or waits "

@@ -6,7 +6,8 @@ is not proof: a rank whose main thread sleeps for a set time will go on by itsel
 
 from __future__ import annotations
 
-from hangprobe.model import Progress, ThreadView
+from hangprobe.judgement import Progress
+from hangprobe.model import ThreadView
 
 
 def is_stalled(main: ThreadView, progress: Progress | None, window_s: float) -> bool:

@@ -19,7 +19,8 @@ from hangprobe.judge.collects import (
 )
 from hangprobe.judge.knot import knot, reachable
 from hangprobe.judge.leaks import Leaks
-from hangprobe.model import DoubleCollect, ProcessId, ProcessView, Progress, RankView, Sighting, ThreadId, ThreadView
+from hangprobe.judgement import Progress, Sighting
+from hangprobe.model import DoubleCollect, ProcessId, ProcessView, RankView, ThreadId, ThreadView
 
 
 class Scene:

@@ -7,7 +7,8 @@ descriptor that was unreadable for a moment) takes nothing back while no member 
 from __future__ import annotations
 
 from hangprobe.judge.collects import threads
-from hangprobe.model import Judgement, RankState, RankVerdict, Snapshot, ThreadId, ThreadView
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import RankState, Snapshot, ThreadId, ThreadView
 
 
 def uphold(before: Judgement, then: Snapshot, after: Judgement, now: Snapshot) -> Judgement:

@@ -20,16 +20,8 @@ from hangprobe.judge.clauses import by_held_lock, by_knot, by_leak, by_quiet, un
 from hangprobe.judge.collects import assumptions
 from hangprobe.judge.progress import is_stalled
 from hangprobe.judge.scene import Scene
-from hangprobe.model import (
-    DoubleCollect,
-    Judgement,
-    Progress,
-    RankState,
-    RankVerdict,
-    RankView,
-    Sighting,
-    ThreadId,
-)
+from hangprobe.judgement import Judgement, Progress, RankVerdict, Sighting
+from hangprobe.model import DoubleCollect, RankState, RankView, ThreadId
 from hangprobe.ranksets import spoken
 
 

@@ -39,9 +39,9 @@ _HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 def read_file(path: str) -> str | None:
-    """Return the text of a file; None if it cannot be read."""
+    """Return the text of a file; None if it cannot be read, or only once: what a pipe says is for the launcher."""
     try:
-        return Path(path).read_text(errors="replace")
+        return Path(path).read_text(errors="replace") if Path(path).is_file() else None
     except OSError:
         return None
 

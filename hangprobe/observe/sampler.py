@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hangprobe.model import Launcher, ProcessId, Progress, Quiet, RankView, Unreadable
+from hangprobe.judgement import Progress, Quiet
+from hangprobe.model import Launcher, ProcessId, RankView, Unreadable
 from hangprobe.observe.candidates import Graphs, WatchedProcess, WatchedTask, possible_wakers
 from hangprobe.observe.procfs import parse_call
 from hangprobe.observe.ranks import Relative, attribute

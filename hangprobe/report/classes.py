@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -20,9 +21,9 @@ class RankClass:
 
     state: RankState
     mechanism: str | None
-    numbers: list[int] = field(default_factory=list)
-    times_s: list[float | None] = field(default_factory=list)
-    """For how long each has been waiting."""
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    times_s: array[float] = field(default_factory=lambda: array("d"))
+    """For how long they have been waiting, those of which that is known."""
     hosts: dict[str, None] = field(default_factory=dict)
 
     @property
@@ -44,7 +45,7 @@ class RankClass:
 def classes(ranks: Iterable[RankResult]) -> list[RankClass]:
     """Return ranks by state and mechanism, the largest class first.
 
-    In one pass, for each touches anew what a million ranks have scattered over the memory.
+    In one pass, and into arrays: each look at a million ranks waits for what they have scattered over the memory.
     """
     found: dict[tuple[RankState, str | None], RankClass] = {}
     state, mechanism = None, None
@@ -54,7 +55,8 @@ def classes(ranks: Iterable[RankResult]) -> list[RankClass]:
             current = found.setdefault((state, mechanism), RankClass(state, mechanism))
             numbers, times_s, hosts = current.numbers, current.times_s, current.hosts
         numbers.append(rank.rank)
-        times_s.append(rank.since_s)
+        if rank.since_s is not None:
+            times_s.append(rank.since_s)
         hosts[rank.host] = None
     return sorted(found.values(), key=lambda each: -len(each.numbers))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from typing import NoReturn
 
 from scripts.benchmarks import (
     accuracy,
@@ -44,7 +46,18 @@ def main() -> int:
         doc = module.__doc__ or ""
         module.add_arguments(commands.add_parser(name, help=doc.splitlines()[0], description=doc))
     options = parser.parse_args()
-    return int(BENCHMARKS[options.benchmark].main(options))
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(BENCHMARKS[options.benchmark].main(options))
+    except KeyboardInterrupt:
+        print("interrupted; what is on file is kept", file=sys.stderr)
+        return 130
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    """Let SIGTERM end a bench as Ctrl-C does: its testbed, its jobs and its folders go; no second one hinders that."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -8,14 +8,10 @@ once. Reproducers run with a window of 3 s instead of 60 (--stall-after), which 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from hangprobe.errors import UnknownName
 from hangprobe.launch.environments import MPIS, Environment, of_mpi
@@ -24,8 +20,9 @@ from hangprobe.policy import Policy
 from hangprobe.probe import Ends, OnHang, OnStall, Outcome
 from hangprobe.programs import Expected, load
 from hangprobe.ranksets import fold, unfold
-from scripts.benchmarks.jobs import Subject, marks
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.jobs import Subject, held, marks
+from scripts.benchmarks.machine import section
+from scripts.benchmarks.trials import Bench, Row, share
 
 RANKS = 4
 WINDOW_S = 3.0
@@ -45,10 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run what is missing, print the matrix, and return 0 if every run was right."""
     environments = {mpi: environment(mpi) for mpi in options.mpi.split(",")}
-    options.out.mkdir(parents=True, exist_ok=True)
-    path: Path = options.out / "runs.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(_mpi(row), row["program"], row["variant"], row["neutral"], row["run"]) for row in rows}
+    bench = Bench(options.out)
+    done = {(_mpi(row), row["program"], row["variant"], row["neutral"], row["run"]) for row in bench.rows}
     todo = [
         (mpi, subject, run)
         for run in range(1, options.runs + 1)
@@ -56,23 +51,13 @@ def main(options: argparse.Namespace) -> int:
         for subject in subjects(options.only, run % 2 == 0)
         if (mpi, subject.program.name, subject.variant.name, subject.is_neutral, run) not in done
     ]
-    print(f"{len(rows)} runs are on file, {len(todo)} to do", file=sys.stderr)
-    began_s = time.monotonic()
-    for number, (mpi, subject, run) in enumerate(todo, 1):
+    bench.begin(len(todo))
+    for mpi, subject, run in todo:
         row = one(mpi, environments[mpi], subject, run)
         if row is None:
-            print("interrupted: the same command goes on from here", file=sys.stderr)
-            return 130
-        rows.append(row)
-        with path.open("a") as file:
-            file.write(json.dumps(rows[-1]) + "\n")
-        left_s = (time.monotonic() - began_s) / number * (len(todo) - number)
-        word = "right" if rows[-1]["right"] else "WRONG"
-        print(f"[{number}/{len(todo)}, {left_s / 60:.0f} min left] {mpi} {subject.name}: {word}", file=sys.stderr)
-    text = page(rows)
-    (options.out / "README.md").write_text(text)
-    print(text)
-    return 0 if all(row["right"] for row in rows) else 1
+            raise KeyboardInterrupt
+        bench.add(row, f"{mpi} {subject.name}")
+    return bench.finish(page(bench.rows))
 
 
 def environment(mpi: str) -> Environment:
@@ -90,7 +75,7 @@ def subjects(only: str, is_neutral: bool) -> Iterator[Subject]:
                 yield Subject(program, variant, is_neutral)
 
 
-def one(mpi: str, environment: Environment, subject: Subject, run: int) -> dict[str, Any] | None:
+def one(mpi: str, environment: Environment, subject: Subject, run: int) -> Row | None:
     """Run a subject once and return its row; None if the user ended it."""
     expected = subject.variant.under(environment.flavour.launcher)
     is_healthy = expected.verdict is Verdict.OK
@@ -103,7 +88,7 @@ def one(mpi: str, environment: Environment, subject: Subject, run: int) -> dict[
     if outcome.by_signal is not None:
         return None
     result = outcome.result
-    held = [f for f in result.findings if f.tier is result.tier and not f.recovered and f.mechanism != "dead-helper"]
+    found = held(result)
     row = {
         "mpi": mpi,
         "program": subject.program.name,
@@ -113,9 +98,9 @@ def one(mpi: str, environment: Environment, subject: Subject, run: int) -> dict[
         "expected": expected.mechanism or expected.verdict,
         "verdict": result.verdict,
         "tier": result.tier,
-        "mechanisms": sorted({finding.mechanism for finding in held}),
-        "locks": sorted({finding.detail.get("lock", "") for finding in held}),
-        "hung": fold(rank for finding in held for rank in unfold(finding.ranks)),
+        "mechanisms": sorted({finding.mechanism for finding in found}),
+        "locks": sorted({finding.detail.get("lock", "") for finding in found}),
+        "hung": fold(rank for finding in found for rank in unfold(finding.ranks)),
         "ended_by": result.ended_by,
         "exit_status": result.exit_status,
         "double_collects": result.watched.double_collects,
@@ -125,7 +110,7 @@ def one(mpi: str, environment: Environment, subject: Subject, run: int) -> dict[
     return {**row, "right": is_right(row, subject, expected)}
 
 
-def is_right(row: dict[str, Any], subject: Subject, expected: Expected) -> bool:
+def is_right(row: Row, subject: Subject, expected: Expected) -> bool:
     """Tell whether a row is what the manifest expects."""
     if expected.verdict is Verdict.OK:
         is_control = subject.program.kind == "control"
@@ -149,38 +134,33 @@ def _inside(outcome: Outcome, folder: Path) -> int:
     return sum(max(began) < at_s < min(ended) for at_s in outcome.collects)
 
 
-def page(rows: list[dict[str, Any]]) -> str:
+def page(rows: list[Row]) -> str:
     """Return the confusion matrices and the cells as Markdown."""
-    right = sum(row["right"] for row in rows)
     mpis = list(dict.fromkeys(map(_mpi, rows)))
     sections = [line for mpi in mpis for line in _section(mpi, [row for row in rows if _mpi(row) == mpi])]
     return "\n".join(
         [
             "# Accuracy",
             "",
-            f"`scripts/bench accuracy --mpi {','.join(mpis)}`: {right} of {len(rows)} runs right, {RANKS} ranks each.",
+            f"`scripts/bench accuracy --mpi {','.join(mpis)}`: {share(rows)} runs right, {RANKS} ranks each.",
             "Right: verdict, tier, mechanism, lock and ranks are the manifest's, `ok` controls were never ended.",
             f"Reproducers with `--stall-after {WINDOW_S:g}`; slowest: from the last thread's blocking to the report.",
             "What the manifest expects of an MPI alone stands there under `program.variant.under`, with the reason.",
             "",
             *sections,
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )
 
 
-def _section(mpi: str, rows: list[dict[str, Any]]) -> list[str]:
-    right = sum(row["right"] for row in rows)
+def _section(mpi: str, rows: list[Row]) -> list[str]:
     return [
-        *(f"## {mpi}: {right} of {len(rows)}", "", "### Confusion matrix", "", *_matrix(rows), ""),
+        *(f"## {mpi}: {share(rows)}", "", "### Confusion matrix", "", *_matrix(rows), ""),
         *("### Cells", "", *_cells(rows), ""),
     ]
 
 
-def _matrix(rows: list[dict[str, Any]]) -> list[str]:
+def _matrix(rows: list[Row]) -> list[str]:
     got = Counter((row["expected"], _got(row)) for row in rows)
     columns = sorted({column for _, column in got})
     return [
@@ -193,7 +173,7 @@ def _matrix(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _cells(rows: list[dict[str, Any]]) -> list[str]:
+def _cells(rows: list[Row]) -> list[str]:
     cells = [
         "| program | right, by name | right, neutral copy | double collects as look-alike, fewest | slowest, s |",
         "|---|---|---|---|---|",
@@ -205,18 +185,14 @@ def _cells(rows: list[dict[str, Any]]) -> list[str]:
         name = key[0] if key[1] == "default" else f"{key[0]} --variant {key[1]}"
         late = [row["detected_after_s"] for row in mine if row["detected_after_s"] is not None]
         looked, slowest = min(inside) if any(inside) else "", f"{max(late):.2f}" if late else ""
-        cells.append(f"| {name} | {_share(named)} | {_share(neutral)} | {looked} | {slowest} |")
+        cells.append(f"| {name} | {share(named)} | {share(neutral)} | {looked} | {slowest} |")
     return cells
 
 
-def _mpi(row: dict[str, Any]) -> str:
+def _mpi(row: Row) -> str:
     """Return a row's MPI; rows from before there were several were made with MPICH."""
     return str(row.get("mpi", "mpich"))
 
 
-def _got(row: dict[str, Any]) -> str:
+def _got(row: Row) -> str:
     return "+".join(row["mechanisms"]) if row["verdict"] == "hang" else str(row["verdict"])
-
-
-def _share(rows: list[dict[str, Any]]) -> str:
-    return f"{sum(row['right'] for row in rows)} of {len(rows)}"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from hangprobe.launch.proctree import Identity, Process, descendants, list_processes
 from hangprobe.testbed.cluster import Testbed
@@ -32,6 +37,16 @@ class Bed:
             if not fresh or time.monotonic() >= deadline_s:
                 return [f"{process.pid} {process.name} ({process.state})" for process in fresh]
             time.sleep(0.05)
+
+
+@contextmanager
+def up(nodes: int, name: str) -> Iterator[tuple[Bed, Path]]:
+    """Yield a testbed for a bench, and a folder that all of it sees."""
+    with (
+        tempfile.TemporaryDirectory(prefix=f"hangprobe-{name}-") as folder,
+        Testbed.up(nodes, name=f"bench-{os.getpid()}", shares=(Path(folder), Path.cwd())) as testbed,
+    ):
+        yield Bed.of(testbed), Path(folder)
 
 
 def _present(testbed: Testbed) -> list[Process]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hangprobe.policy import Policy
 from scripts.benchmarks.cost_prices import WATCH_S, Spread, Timed, Watched
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import describe, section
 
 
 def write(options: argparse.Namespace, found: dict[str, Any]) -> None:
@@ -47,10 +47,7 @@ def page(options: argparse.Namespace, found: dict[str, Any]) -> str:
             "",
             *_watching_rows(found["watching"], options.running),
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )
 

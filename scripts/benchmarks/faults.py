@@ -11,28 +11,27 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from hangprobe.agent.wrapping import words
+from hangprobe.agent.wrapping.seat import DEPUTY_PROGRAM
 from hangprobe.launch.environments import MPIS, of_mpi
 from hangprobe.launch.mpijob import MpiJob
-from hangprobe.launch.proctree import descendants, list_processes
+from hangprobe.launch.proctree import Process, descendants, list_processes
 from hangprobe.programs import load
-from hangprobe.testbed.cluster import Testbed
 from hangprobe.testbed.layout import LOGIN
-from scripts.benchmarks.bed import Bed
+from scripts.benchmarks.bed import Bed, up
 from scripts.benchmarks.jobs import marks
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import section
+from scripts.benchmarks.trials import Bench, Row, share
 
 FAULTS = ("head", "observer", "deputy", "wrapper", "link")
 NODES, PER_NODE = 3, 2
@@ -72,34 +71,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run what is missing, print the table, and return 0 if every trial was right."""
-    options.out.mkdir(parents=True, exist_ok=True)
-    path: Path = options.out / "runs.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {row["number"] for row in rows}
+    bench = Bench(options.out)
+    done = {row["number"] for row in bench.rows}
     planned = plan(options.trials, options.seed, options.fault.split(","), options.mpi.split(","))
     trials = [trial for trial in planned if trial.number not in done]
-    print(f"{len(rows)} trials are on file, {len(trials)} to do", file=sys.stderr)
-    began_s = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="hangprobe-faults-") as name,
-        Testbed.up(NODES, name=f"bench-{os.getpid()}", shares=(Path(name), Path.cwd())) as testbed,
-    ):
-        bed = Bed.of(testbed)
-        for count, trial in enumerate(trials, 1):
-            row = one(trial, bed, Path(name) / str(trial.number))
-            rows.append(row)
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            left_s = (time.monotonic() - began_s) / count * (len(trials) - count)
-            word = "right" if row["right"] else f"WRONG: {row}"
-            shown = f"[{count}/{len(trials)}, {left_s / 60:.0f} min left] {trial.mpi} {trial.fault}: {word}"
-            print(shown, file=sys.stderr, flush=True)
-            if row["left"]:
+    with up(NODES, "faults") as (bed, folder):
+        bench.begin(len(trials))
+        for trial in trials:
+            bench.add(one(trial, bed, folder / str(trial.number)), f"{trial.mpi} {trial.fault}")
+            if bench.rows[-1]["left"]:
                 break  # the next trial would be blamed for it
-    text = page(rows, options.seed)
-    (options.out / "README.md").write_text(text)
-    print(text)
-    return 0 if all(row["right"] for row in rows) else 1
+    return bench.finish(page(bench.rows, options.seed))
 
 
 def plan(count: int, seed: int, faults: list[str], mpis: list[str]) -> Iterator[Trial]:
@@ -115,7 +97,7 @@ def plan(count: int, seed: int, faults: list[str], mpis: list[str]) -> Iterator[
         yield Trial(number, mpi, fault, is_hung, status, at_s, node, dice.uniform(0.3, 3.0))
 
 
-def one(trial: Trial, bed: Bed, folder: Path) -> dict[str, Any]:
+def one(trial: Trial, bed: Bed, folder: Path) -> Row:
     """Run a trial and return its row."""
     folder.mkdir()
     began_s = time.monotonic()
@@ -153,19 +135,8 @@ def _start(trial: Trial, bed: Bed, folder: Path) -> subprocess.Popen[bytes]:
     line = environment.flavour.command_line(
         MpiJob(RANKS, command, hosts=nodes, ranks_per_node=PER_NODE, forward=forward)
     )
-    ends = (
-        "--on-hang",
-        "kill",
-        "--on-stall",
-        "kill",
-        "--grace",
-        "0.5",
-        "--stall-after",
-        "10",
-        "--out",
-        str(folder / "out"),
-    )
-    watch = [sys.executable, "-m", "hangprobe", "watch", *ends, "--", *line.arguments]
+    ends = ["--on-hang", "kill", "--on-stall", "kill", "--grace", "0.5", "--stall-after", "10"]
+    watch = [sys.executable, "-m", "hangprobe", "watch", *ends, "--out", str(folder / "out"), "--", *line.arguments]
     with (folder / "err").open("wb") as said:
         return subprocess.Popen(
             bed.testbed.command(LOGIN, watch),
@@ -180,59 +151,65 @@ def _start(trial: Trial, bed: Bed, folder: Path) -> subprocess.Popen[bytes]:
 def _strike(trial: Trial, bed: Bed, folder: Path, process: subprocess.Popen[bytes]) -> str | None:
     """Do what is to be done to the job; return what was hit, None if it was too late for that."""
     if trial.fault == "wrapper":
-        return _kill(bed, ("hangprobe-rank", "agent/wrapping/rank.py"), process, trial.at_s)
-    while len(marks(folder)) < RANKS and process.poll() is None:
-        time.sleep(0.02)
+        _await(process, lambda: any(_players(trial.fault)))
+    else:
+        _await(process, lambda: len(marks(folder)) == RANKS)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(trial.at_s)
         return None
     if trial.fault == "link":
-        device = f"v{trial.node + 1}"
-        subprocess.run(bed.testbed.administer(["ip", "link", "set", device, "down"]), check=True, timeout=10)
-        time.sleep(trial.cut_s)
-        subprocess.run(bed.testbed.administer(["ip", "link", "set", device, "up"]), check=True, timeout=10)
-        return device
-    head = f"{sys.executable} -m hangprobe watch"
-    names = {"head": head, "observer": "agent.observer", "deputy": "agent/wrapping/deputy.py"}
-    return _kill(bed, (names[trial.fault],), process, 0.0)
-
-
-def _kill(bed: Bed, words: tuple[str, ...], process: subprocess.Popen[bytes], after_s: float) -> str | None:
-    """Kill -9 one of the processes whose command line has one of these words, once one is there."""
-    while process.poll() is None:
-        found = [(pid, command) for pid, command in _commands(bed) if _has(command, words)]
-        if found and after_s > 0:
-            time.sleep(after_s)
-            after_s = 0.0
-            continue
-        if found:
-            pid, command = random.choice(found)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                return f"{pid} {command[-120:]}"
-        elif after_s == 0.0 and words[0] == "hangprobe-rank":
-            return None
-        time.sleep(0.005)
+        return _cut(trial, bed)
+    if trial.fault in {"observer", "deputy"}:
+        _await(process, lambda: any(_players(trial.fault)))
+    players = list(_players(trial.fault))
+    random.shuffle(players)
+    for victim in players:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim.pid, signal.SIGKILL)
+            return f"{trial.fault}, {victim.name}"
     return None
 
 
-def _has(command: str, words: tuple[str, ...]) -> bool:
-    """Tell whether a command line has one of these words; a launcher has those of the wrapper that it is to start."""
-    is_launcher = "mpiexec" in command.split(" ", 1)[0] or "-- /" in command
-    return any(command.startswith(word) if word.startswith("/") else word in command for word in words) and (
-        not is_launcher or words[0].startswith("/")
-    )
+def _await(process: subprocess.Popen[bytes], is_true: Callable[[], bool]) -> None:
+    """Wait until something is so, or the job has ended."""
+    while process.poll() is None and not is_true():
+        time.sleep(0.005)
 
 
-def _commands(bed: Bed) -> Iterator[tuple[int, str]]:
-    for pid in descendants(list_processes(), {bed.testbed.state.owner_pid, os.getpid()}):
+def _cut(trial: Trial, bed: Bed) -> str:
+    """Cut a node's link and mend it; return which one."""
+    device = f"v{trial.node + 1}"
+    for state, after_s in (("down", trial.cut_s), ("up", 0.0)):
+        subprocess.run(bed.testbed.administer(["ip", "link", "set", device, state]), check=True, timeout=10)
+        time.sleep(after_s)
+    return device
+
+
+def _players(role: str) -> Iterator[Process]:
+    """Yield the processes that play a role in the job."""
+    table = list_processes()
+    for pid in descendants(table, {os.getpid()}):  # this one's testbed is below it too
         with contextlib.suppress(OSError):
-            yield pid, Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if role_of(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")) == role:
+                yield table[pid]
 
 
-def page(rows: list[dict[str, Any]], seed: int) -> str:
+def role_of(command: Sequence[str]) -> str | None:
+    """Return what a process is to a job that is watched. A launcher has the wrapper's words too, further behind."""
+    match command:
+        case (_, "-m", "hangprobe", "watch", *_):
+            return "head"
+        case (_, "-m", "hangprobe.agent.observer", *_):
+            return "observer"
+        case (_, "-I", "-S", script, *_):
+            return {DEPUTY_PROGRAM: "deputy", str(words.RANK): "wrapper"}.get(script)
+        case (_, "-c", words.STAGE, words.NAME, *_):
+            return "wrapper"
+    return None
+
+
+def page(rows: list[Row], seed: int) -> str:
     """Return the table as Markdown."""
-    right = sum(row["right"] for row in rows)
     table = ["| killed or cut | trials | in time | right | left behind | worst, s |", "|---|---|---|---|---|---|"]
     for fault in dict.fromkeys(row["fault"] for row in rows):
         mine = [row for row in rows if row["fault"] == fault]
@@ -243,15 +220,12 @@ def page(rows: list[dict[str, Any]], seed: int) -> str:
         [
             "# Jobs of which a part is killed or cut off",
             "",
-            f"`scripts/bench faults --seed {seed}`: {right} of {len(rows)} trials right. Jobs of {RANKS} ranks on",
+            f"`scripts/bench faults --seed {seed}`: {share(rows)} trials right. Jobs of {RANKS} ranks on",
             f"{NODES} nodes of a testbed under `hangprobe watch`, six in ten healthy.",
             "*In time*: the job still ran then.",
             "",
             *table,
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )

@@ -23,7 +23,7 @@ from hangprobe.agent.link.keys import Keys, make_keys
 from hangprobe.agent.link.line import Line
 from hangprobe.agent.link.messages import Alive, Answer, Hello
 from scripts.benchmarks.hostile_kinds import KINDS, SCANS_OF, connections, honest_word, says
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import section
 
 HONEST = 3
 HONEST_PAUSE_S = 0.1
@@ -223,9 +223,6 @@ def page(
             f"{flood['dropped']} dropped, {100 * flood['share']:.0f} % of a core",
             f"- memory of the head at most {facts['rss_mib']:.0f} MiB",
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )

@@ -16,6 +16,7 @@ from hangprobe.launch.session import Capture, LaunchSpec, Session
 from hangprobe.policy import Policy
 from hangprobe.probe import Ends, Listener, Outcome, probe
 from hangprobe.programs import ProgramFile, Variant
+from hangprobe.result import Finding, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class Subject:
                 capture=Capture(folder / "launcher.out", folder / "launcher.err"),
             )
             return probe(spec, ends, policy, listener, folder / "record.jsonl", started=started)
+
+
+def held(result: Result) -> list[Finding]:
+    """Return the findings that a verdict rests on."""
+    return [f for f in result.findings if f.tier is result.tier and not f.recovered and f.mechanism != "dead-helper"]
 
 
 def marks(folder: Path) -> dict[int, list[tuple[float, int, str]]]:

@@ -25,7 +25,7 @@ from hangprobe.programs import load
 from hangprobe.ranksets import fold
 from hangprobe.watched import Watched
 from scripts.benchmarks.jobs import Subject, marks
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import section
 
 RANKS = 4
 AFTER_THE_WINDOW = {("pool_executor", "default"), ("launcher_stdin", "thread")}
@@ -113,10 +113,7 @@ def page(latencies: dict[str, list[float]], missed: int) -> str:
             "",
             f"Runs in which the report never named every rank: {missed}.",
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )
 

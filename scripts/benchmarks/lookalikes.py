@@ -27,7 +27,7 @@ from typing import Any
 from scripts.benchmarks.lookalikes_attach import Patience
 from scripts.benchmarks.lookalikes_cases import CASES, PROGRAMS, Case, Place, ordinary_python, with_packages
 from scripts.benchmarks.lookalikes_one import CALLED_HUNG, CANNOT_EXIST, TOO_FEW, Mode
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import section
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 150.0
@@ -269,10 +269,7 @@ def page(rows: list[Row], by: str) -> str:
             *lines,
             "",
             *(["## What did not pass", "", *failures, ""] if failures else []),
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )
 

@@ -36,6 +36,18 @@ def git(*words: str) -> str:
     return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=here).stdout.strip()
 
 
-def as_table(facts: dict[str, str]) -> str:
-    """Return the facts as a Markdown table."""
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())])
+def section() -> list[str]:
+    """Return the facts as the last section of a Markdown page."""
+    return [
+        "## Machine",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in describe().items()),
+        "",
+    ]
+
+
+def who() -> str:
+    """Return as whom this runs."""
+    return "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"

@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.cost_prices import Spread
+from scripts.benchmarks.machine import describe, section
 from scripts.benchmarks.scale_nodes import KINDS, Job
 from scripts.benchmarks.scale_one import STAGES
 
@@ -95,10 +96,7 @@ def page(options: argparse.Namespace, rows: list[dict[str, Any]]) -> str:
             "",
             f"Aims: less than {AIM_S:g} s and {AIM_BYTES / 1e6:g} MB; a report of at most two screens.",
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )
 
@@ -106,8 +104,8 @@ def page(options: argparse.Namespace, rows: list[dict[str, Any]]) -> str:
 def _growth_row(row: dict[str, Any]) -> str:
     run, seconds = row["runs"][0], _all_s(row)
     sizes = [f"{run[name] / 1e6:.3g}" for name in ("wire_bytes", "document_bytes")]
-    per_rank = f"{1e6 * median(seconds) / row['size']:.2f}"
-    cells = (str(row["size"]), str(run["nodes"]), _spread(seconds), per_rank, _memory(row), *sizes, str(run["lines"]))
+    per_rank = f"{1e6 * seconds.median / row['size']:.2f}"
+    cells = (str(row["size"]), str(run["nodes"]), seconds.text(), per_rank, _memory(row), *sizes, str(run["lines"]))
     return f"| {' | '.join(cells)} |"
 
 
@@ -119,20 +117,16 @@ def _stage_row(row: dict[str, Any]) -> str:
         row["placement"],
         run["verdict"],
         *stages,
-        _spread(_all_s(row)),
+        _all_s(row).text(),
         _memory(row),
         str(run["lines"]),
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _all_s(row: dict[str, Any]) -> list[float]:
-    return [sum(run["cpu_s"].values()) for run in row["runs"]]
+def _all_s(row: dict[str, Any]) -> Spread:
+    return Spread(tuple(sum(run["cpu_s"].values()) for run in row["runs"]))
 
 
 def _memory(row: dict[str, Any]) -> str:
     return f"{max(run['rss_bytes'] for run in row['runs']) / 1e6:.0f}"
-
-
-def _spread(values: list[float]) -> str:
-    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"

@@ -21,9 +21,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import section
 from scripts.benchmarks.soak_cases import Case, cases
 
 POLL_S = 0.1
@@ -146,7 +146,6 @@ class Soak:
 
 def main(options: argparse.Namespace) -> int:
     """Watch for the time asked, print a page, and return 0 if there was no false alarm."""
-    signal.signal(signal.SIGTERM, _interrupt)
     choices = [case for case in cases() if options.only in f"{case.kind}/{case.name}"]
     if not choices:
         print(f"soak: no job is called {options.only}", file=sys.stderr)
@@ -227,10 +226,7 @@ def page(rows: list[Row], options: argparse.Namespace) -> str:
             "`failed`: the program ended with another status than 0, as some tests do on a busy machine.",
             *_notable(rows),
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )
 
@@ -272,7 +268,3 @@ def _alarms(rows: list[Row]) -> int:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt

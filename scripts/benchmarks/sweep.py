@@ -9,7 +9,6 @@ nothing else on the machine is called a hang: whatever runs here anyway, and the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -18,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from hangprobe.attach.sweep import Sweep, Wanted
 from hangprobe.launch.environments import of_launcher
@@ -28,8 +26,9 @@ from hangprobe.policy import Policy
 from hangprobe.programs import load
 from hangprobe.result import Result
 from scripts.benchmarks.jobs import marks
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import section, who
 from scripts.benchmarks.sweep_companions import companions, end
+from scripts.benchmarks.trials import Bench, Row, share
 
 RANKS = 4
 PATIENCE_S = 3.0
@@ -46,23 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run what is missing, print the page, and return 0 if every trial was right."""
-    options.out.mkdir(parents=True, exist_ok=True)
-    path: Path = options.out / "runs.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    bench = Bench(options.out)
+    runs = range(len(bench.rows) + 1, options.runs + 1)
     with companions() as count:
         print(f"{count} healthy programs are there as well", file=sys.stderr)
-        for run in range(len(rows) + 1, options.runs + 1):
-            rows.append({"run": run, "companions": count, **one(options.wait)})
-            with path.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-            print(f"[{run}/{options.runs}] {rows[-1]}", file=sys.stderr, flush=True)
-    text = page(rows, options.wait)
-    (options.out / "README.md").write_text(text)
-    print(text)
-    return 0 if all(row["right"] for row in rows) else 1
+        bench.begin(len(runs))
+        for run in runs:
+            bench.add({"run": run, "companions": count, **one(options.wait)}, "bcast_under_lock")
+    return bench.finish(page(bench.rows, options.wait))
 
 
-def one(wait_s: float) -> dict[str, Any]:
+def one(wait_s: float) -> Row:
     """Plant a hang, look at it, and return the row."""
     with tempfile.TemporaryDirectory(prefix="hangprobe-sweep-") as name:
         folder = Path(name)
@@ -150,19 +143,17 @@ def _is_it(result: Result) -> bool:
     return result.verdict is Verdict.HANG and "bcast_under_lock" in " ".join(result.command) and hung == [1, 2, 3]
 
 
-def page(rows: list[dict[str, Any]], wait_s: float) -> str:
+def page(rows: list[Row], wait_s: float) -> str:
     """Return the rows as Markdown."""
-    right = sum(row["right"] for row in rows)
     trees, unknown = sum(row["trees"] for row in rows), sum(row["unknown"] for row in rows)
     worst = max((abs(row["since_error_s"]) for row in rows), default=0.0)
     times = sorted(row["sweep_s"] for row in rows)
-    who = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
     reasons = Counter(why for row in rows for why in row["unknown_why"])
     return "\n".join(
         [
-            f"# A hang among everything else, as {who}",
+            f"# A hang among everything else, as {who()}",
             "",
-            f"`scripts/bench sweep`: {right} of {len(rows)} trials right. The job was planted {wait_s:g} s before.",
+            f"`scripts/bench sweep`: {share(rows)} trials right. The job was planted {wait_s:g} s before.",
             "",
             "| | |",
             "|---|---|",
@@ -175,9 +166,6 @@ def page(rows: list[dict[str, Any]], wait_s: float) -> str:
             "",
             *(f"- unknown, in {count} trials: {why}" for why, count in reasons.most_common(5)),
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )

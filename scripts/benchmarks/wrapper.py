@@ -29,7 +29,7 @@ from hangprobe.agent.link.linkfile import LinkFile
 from hangprobe.agent.wrapping.words import prefix
 from hangprobe.launch.environments import of_mpi
 from hangprobe.launch.mpijob import MpiJob
-from scripts.benchmarks.machine import as_table, describe
+from scripts.benchmarks.machine import describe, section
 
 RANKS = 6
 WANTED_S = 2.0
@@ -159,9 +159,6 @@ def page(pairs: Sequence[tuple[float, float]], rounds: int, options: argparse.Na
             f"| difference, % | {statistics.median(share):+.2f} | {low:+.2f} to {high:+.2f} |",
             f"| aim | {'reached' if is_reached(pairs) else 'missed'} | |",
             "",
-            "## Machine",
-            "",
-            as_table(describe()),
-            "",
+            *section(),
         ]
     )

@@ -8,7 +8,8 @@ import pytest
 
 from hangprobe.conclude import conclude
 from hangprobe.evidence import Suspects
-from hangprobe.model import Judgement, Launcher, ProcessId, RankState, RankVerdict, RankView, Tier, Unreadable, Verdict
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import Launcher, ProcessId, RankState, RankView, Tier, Unreadable, Verdict
 from hangprobe.observe.sampler import Sample
 from hangprobe.policy import Policy
 from hangprobe.record import Writer

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from hangprobe.digest import LEAST_SHOWN, SHOWN, Digest, bounded, digest_of, share
-from hangprobe.model import Judgement, Launcher, ProcessId, RankState, RankVerdict, RankView, Tier
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import Launcher, ProcessId, RankState, RankView, Tier
 from hangprobe.observe.sampler import Sample
 from hangprobe.policy import Policy
 from hangprobe.record import Writer

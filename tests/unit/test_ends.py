@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hangprobe.model import Judgement, RankState, RankVerdict, Tier
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import RankState, Tier
 from hangprobe.policy import Policy
 from hangprobe.probe import Ends, OnHang, OnStall
 from hangprobe.record import Writer

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Around:
         with around(command, self.said.append, is_wanted, variables or {}) as (line, given):
             self.line, self.given = line, given
             self.files = [path.read_text() for path in given.files]
+            self.lying_there = list(Path(os.environ["HANGPROBE_LINKS"]).glob("*"))
 
 
 # which commands
@@ -48,6 +49,7 @@ def test_before_the_application_of_a_launcher_that_may_leave_the_node_stand_the_
     assert words
     assert found.line == ("srun", "-N3", *words, "./app", "--its", "word")
     assert found.said == []
+    assert found.lying_there == list(found.given.files)
     assert len(found.files) == 1
     assert list(shared.iterdir()) == []
 
@@ -114,14 +116,14 @@ def test_a_line_that_is_not_understood_runs_as_it_is_and_says_what_to_do(shared:
     found = Around(command)
     assert (found.line, found.given.link) == (command, None)
     assert found.said == ["other nodes are not watched: where does the application begin? write {probe} before it"]
-    assert list(shared.iterdir()) == []
+    assert found.lying_there == []
 
 
 # what may be missing
 
 
 def test_without_zmq_the_job_runs_and_it_is_said_what_to_install(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "zmq", None)
     found = Around(ELSEWHERE)
     assert (found.line, found.given.link) == (ELSEWHERE, None)
     (said,) = found.said
@@ -189,7 +191,7 @@ def test_an_mpiexec_is_asked_what_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pat
         asked.append(path)
         return type("Flavour", (), {"launcher": Launcher.PALS})
 
-    program = tmp_path / "mpiexec.new"
+    program = tmp_path / "mpiexec.mpich"
     program.write_text("")
     program.chmod(0o755)
     monkeypatch.setattr(reach, "identify", identify)
@@ -197,6 +199,15 @@ def test_an_mpiexec_is_asked_what_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert asked == [str(program)]
     assert launcher_of("env") is Launcher.NONE
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", ["mpirun.sh", "mpiexec_job", "mpirun-mine", "mpiexec2"])
+def test_a_script_with_a_name_like_it_is_not_run_to_be_asked(name: str, tmp_path: Path) -> None:
+    program = tmp_path / name
+    program.write_text(f"#!/bin/sh\n: >{tmp_path}/ran\n")
+    program.chmod(0o755)
+    assert launcher_of(str(program)) is Launcher.NONE
+    assert not (tmp_path / "ran").exists()
 
 
 def test_an_mpiexec_that_says_nothing_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

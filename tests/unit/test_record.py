@@ -15,23 +15,19 @@ from hangprobe.errors import RecordUnreadable
 from hangprobe.evidence import Code, Frame, Stack, Suspects
 from hangprobe.explain.findings import find
 from hangprobe.judge.verdict import judge
+from hangprobe.judgement import Judgement, Progress, Quiet, RankVerdict, Sighting
 from hangprobe.model import (
     Assumption,
     Barrier,
     DoubleCollect,
     Frozen,
-    Judgement,
     Keeper,
     Launcher,
     Mutex,
     ProcessId,
     ProcessView,
-    Progress,
-    Quiet,
     RankState,
-    RankVerdict,
     RankView,
-    Sighting,
     Snapshot,
     Stdin,
     ThreadId,

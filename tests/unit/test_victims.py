@@ -9,7 +9,8 @@ import pytest
 
 from hangprobe import diagnosis
 from hangprobe.diagnosis import Diagnosis
-from hangprobe.model import Judgement, Launcher, ProcessId, RankState, RankVerdict, RankView
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import Launcher, ProcessId, RankState, RankView
 from hangprobe.observe.reader import Reader
 from hangprobe.policy import Policy
 

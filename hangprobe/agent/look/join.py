@@ -16,11 +16,10 @@ from hangprobe.evidence import Suspects
 from hangprobe.explain.findings import find
 from hangprobe.judge.changes import blocked_for
 from hangprobe.judge.verdict import judge, victims
+from hangprobe.judgement import Judgement, RankVerdict
 from hangprobe.model import (
     DoubleCollect,
-    Judgement,
     RankState,
-    RankVerdict,
     RankView,
     Snapshot,
     Starter,

@@ -14,17 +14,8 @@ import msgspec
 
 from hangprobe.context.values import LaunchContext
 from hangprobe.evidence import Suspects
-from hangprobe.model import (
-    DoubleCollect,
-    Frozen,
-    Progress,
-    RankVerdict,
-    RankView,
-    Sighting,
-    Starter,
-    StartMethod,
-    Unreadable,
-)
+from hangprobe.judgement import Progress, RankVerdict, Sighting
+from hangprobe.model import DoubleCollect, Frozen, RankView, Starter, StartMethod, Unreadable
 
 MARK = b"hangprobe-report/1"
 PIECE = 512

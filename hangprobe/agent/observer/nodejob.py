@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 
 from hangprobe.launch.ending import end_all, send
 from hangprobe.launch.proctree import Identity, Job, Process, descendants, read_process
 from hangprobe.launch.segments import Segment, mapped_by, remove
 
 DAEMONS = {"hydra_pmi_proxy", "hydra_bstrap_pr", "prted", "orted"}
-"""Names of what an mpiexec starts on each node, for one job only."""
+"""Names of what an mpiexec starts on each node, for one job only; a prted may be that of a DVM: `is_for_one_job`."""
 DAEMONS_LEAVE_S = 1.0
 """After the last rank: Hydra's proxies need some 20 ms."""
 POLL_S = 0.02
@@ -75,6 +76,25 @@ class NodeJob(Job):
         return left
 
 
+def is_for_one_job(process: Process) -> bool:
+    """Tell whether a process is a launcher's daemon below which there is one job, and nothing else.
+
+    Not the prted of a DVM, prte(1): its name space is `prte-HOST-PID@0` there and `prterun-HOST-PID@0` below an mpiexec
+    (prted's command line in Open MPI 5.0). Not slurmstepd: of an interactive step the user's shell is below it.
+    """
+    return process.name in DAEMONS and not any(
+        word.strip(b'"').startswith(b"prte-") for word in _command_line(process.pid).split(b"\0")
+    )
+
+
+def _command_line(pid: int) -> bytes:
+    """Return the words of a process; of one that may not be read none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def _end_daemons(parents: Collection[Identity]) -> list[Process]:
     """End the daemons above the ranks that have not left by themselves."""
 
@@ -82,7 +102,7 @@ def _end_daemons(parents: Collection[Identity]) -> list[Process]:
         found = [process for pid, _ in parents if (process := read_process(pid)) is not None]
         return [process for process in found if process.identity in parents and process.is_alive]
 
-    daemons = [process for process in alive() if process.name in DAEMONS]
+    daemons = [process for process in alive() if is_for_one_job(process)]
     deadline_s = time.monotonic() + DAEMONS_LEAVE_S
     is_killed = False
     while daemons:

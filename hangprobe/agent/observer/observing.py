@@ -30,16 +30,14 @@ from hangprobe.agent.link.messages import (
     Welcome,
 )
 from hangprobe.agent.observer.lockwatch import digest_with_locks, file_holders
-from hangprobe.agent.observer.nodejob import NodeJob
+from hangprobe.agent.observer.nodejob import NodeJob, is_for_one_job
 from hangprobe.agent.observer.parent import Parent
 from hangprobe.agent.observer.registry import RankAt, Registry
+from hangprobe.agent.observer.starter import marker_of, standard_objects, starter_of
 from hangprobe.digest import Digest
 from hangprobe.filewaits import FileHeld
-from hangprobe.launch.proctree import Identity, Process, ancestors, list_processes, read_process
-from hangprobe.model import ProcessId, Unreadable
-from hangprobe.observe.procfs import parse_environ
-from hangprobe.observe.ranks import LAUNCHERS, Marker, job_marker
-from hangprobe.observe.reader import Reader
+from hangprobe.launch.proctree import Identity, ancestors, list_processes, read_process
+from hangprobe.model import ProcessId
 from hangprobe.observe.roots import Roots
 from hangprobe.policy import Policy
 from hangprobe.ranksets import unfold
@@ -148,22 +146,28 @@ class Observer:
         return max(0.0, self.watchdog.interval_s - (self.clock() - began_s))
 
     def _meet(self, rank: RankAt) -> None:
-        """Watch a rank, and what else is below the launcher's process that started it."""
+        """Watch a rank; below a daemon that has no other job everything else too, below others what has the job's tag.
+
+        Whatever is watched is the job's, and is ended with it.
+        """
         self.job.see([(rank.pid, rank.start_time)])
         if self.watchdog is None:
             above = read_process(rank.parent)
             self.parents.update({above.identity: None} if above is not None else {})
             return
+        reader, roots = self.watchdog.reader, self.watchdog.roots
         process = ProcessId(self.host, rank.pid, rank.start_time)
-        starter = starter_of(self.watchdog.reader, process)
-        roots = self.watchdog.roots
         roots.add_member(process)
         if self.parent is not None:
-            roots.only = _marker(self.watchdog.reader, rank.pid)
+            roots.only = marker_of(reader, rank.pid)
+        starter = starter_of(reader, process)
         if starter is not None:
             self.parents[starter.identity] = None
-            roots.add(starter.pid)
-            roots.adopters.update(pid for pid in ancestors(list_processes(), starter.pid) if pid != starter.pid)
+            self.watchdog.scope_root = self.watchdog.scope_root or starter.pid
+            self.watchdog.inherited = (self.watchdog.inherited or frozenset()) | standard_objects(reader, starter.pid)
+            if is_for_one_job(starter):
+                roots.add(starter.pid)
+            roots.adopters.update(ancestors(list_processes(), starter.pid) - roots.parents.keys())
 
     def _tell(self) -> None:
         """Tell the digest if it is another one than the head knows; else now and then that one is alive."""
@@ -249,28 +253,6 @@ class Observer:
             return False
         is_gone = self.line.is_head_gone() and not self.link_path.exists()
         return is_gone or now_s - self._alone_s > ALONE_S
-
-
-def starter_of(reader: Reader, rank: ProcessId) -> Process | None:
-    """Return the launcher's process above a rank: the first that does not carry the rank's own number.
-
-    What carries it, such as a shell or timeout(1) before the application, is part of the rank.
-    """
-    at = read_process(rank.pid)
-    if at is None or at.start_time != rank.start_time:
-        return None
-    mark = _marker(reader, at.pid)
-    above = read_process(at.ppid)
-    while above is not None and above.pid > 1 and above.name not in LAUNCHERS and mark is not None:
-        if _marker(reader, above.pid) != mark:
-            break
-        above = read_process(above.ppid)
-    return above
-
-
-def _marker(reader: Reader, pid: int) -> Marker | None:
-    data = reader.guarded(pid, "environ")
-    return None if isinstance(data, Unreadable) else job_marker(parse_environ(data), {})
 
 
 def _mark(watchdog: Watchdog) -> object:

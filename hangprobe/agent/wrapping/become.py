@@ -131,7 +131,7 @@ def see_to_observer(path: bytes, environment: dict[bytes, bytes]) -> list[bytes]
     try:
         from hangprobe.agent.wrapping import seat
 
-        link = seat.read_link(contents(path))
+        link = seat.read_link(seat.trusted(path))
         if seat.is_below_head(link):
             return []
         seat.see_to_observer(path, link, seat.fitting(environment, link))
@@ -157,7 +157,8 @@ def watch(child: int, observer: list[bytes], environment: dict[bytes, bytes]) ->
         from hangprobe.agent.wrapping import seat
 
         whose = b"%d:%d" % (child, seat.started(child) or 0)
-        link = seat.read_link(contents(observer[-1]))
+        link = seat.read_link(seat.trusted(observer[-1]))
+        posix.chdir("/")  # `python -m` looks for modules where it is before anywhere else
         posix.execve(observer[0], [*observer, b"--child", whose], seat.fitting(environment, link))
     except Exception:
         pass

@@ -32,8 +32,7 @@ class Deputy:
     """The process in the second seats."""
 
     def __init__(self, path: bytes, seat: int, rank: seats.Rank) -> None:
-        with open(path, "rb") as file:
-            self.link = seats.read_link(file.read())
+        self.link = seats.read_link(seats.trusted(path))
         self.path = path
         self.seat = seat
         self.ranks = {rank}

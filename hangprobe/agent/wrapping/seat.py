@@ -41,6 +41,18 @@ MARKS = (b"OMPI_COMM_WORLD_RANK", b"PALS_RANKID", b"PMI_RANK", b"SLURM_PROCID", 
 """By these observe/ranks.py knows a rank, and an observer is none."""
 
 
+def trusted(path: bytes) -> bytes:
+    """Return what is in a file that nobody else can have written. Raises OSError.
+
+    A link file names a program, and where its folder is not shared (/tmp) a stranger may have put one of that name.
+    """
+    with open(posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC), "rb") as file:
+        status = posix.fstat(file.fileno())
+        if status.st_uid != posix.geteuid() or status.st_mode & 0o170077 != 0o100000:  # regular: inode(7)
+            raise PermissionError(path)
+        return file.read()
+
+
 def read_link(text: bytes) -> Block:
     """Return what a link file says (linkfile.py), but for names that stand in it more than once."""
     return {name: value for name, _, value in (line.partition(b" ") for line in text.splitlines())}
@@ -234,17 +246,18 @@ def wait_as_observer(path: bytes, link: Block, seat: int, rank: Rank, due_s: flo
 def visitors(listening: _socket.socket) -> set[Rank]:
     """Return the ranks that have spoken since the last time. A deputy that is let go of comes again."""
     found: set[Rank] = set()
-    while True:
+    for _ in range(BACKLOG):  # strangers may come faster than they are sent away
         try:
-            descriptor, _ = listening._accept()  # type: ignore[attr-defined]  # what socket.accept() calls
+            descriptor = listening._accept()[0]  # type: ignore[attr-defined]  # what socket.accept() calls
         except OSError:
-            return found
+            break
         visitor = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
         visitor.settimeout(POLL_S)
         rank = parse_rank(_said(visitor)) if user_of(visitor) == posix.getuid() else None
         visitor.close()
         if rank is not None:
             found.add(rank)
+    return found
 
 
 def _said(visitor: _socket.socket) -> bytes:

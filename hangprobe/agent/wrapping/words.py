@@ -44,6 +44,15 @@ STAGE = "; ".join(_STATEMENTS)
 """One line, without braces, single quotes or per cent signs: launchers, Parsl and GNU parallel give them a meaning."""
 
 
+USAGE = f"usage: {NAME} LINKFILE -- APPLICATION [ARGUMENT...]"
+HELP = f"""{USAGE}
+
+Becomes the application, after it has seen to an observer of the job on this node: same pid, descriptors, signals,
+environment and exit status. `hangprobe run` and `hangprobe watch` put these words before the application by
+themselves, and write the link file; nobody needs to call this by hand. Without the link file the application runs
+unobserved."""
+
+
 def prefix(link_file: Path, python: str = sys.executable) -> tuple[str, ...]:
     """Return the words; the application's follow. `python` is any from 3.8 on, at that place on every node."""
     return ("/bin/sh", "-c", STAGE, NAME, python, str(RANK), str(link_file))
@@ -52,8 +61,11 @@ def prefix(link_file: Path, python: str = sys.executable) -> tuple[str, ...]:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Become the application of `hangprobe-rank LINKFILE -- APPLICATION...`."""
     words = sys.argv[1:] if arguments is None else arguments
+    if words in (["--help"], ["-h"]):
+        sys.stdout.write(f"{HELP}\n")
+        sys.exit(0)
     if len(words) < 3 or words[1] != "--":
-        sys.stderr.write(f"usage: {NAME} LINKFILE -- APPLICATION [ARGUMENT...]\n")
+        sys.stderr.write(f"{USAGE}\n")
         sys.exit(2)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)

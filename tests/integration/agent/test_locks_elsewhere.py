@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,12 +13,14 @@ from hangprobe.launch.environments import of_mpi
 from hangprobe.launch.mpijob import MpiJob
 from hangprobe.model import RankState, Verdict
 
-from . import locks_elsewhere, until_blocked
 from .test_observed_jobs import Nodes, nodes, testbed
 
 __all__ = ["nodes", "testbed"]  # fixtures
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(100, method="thread")]
+LOCKS_ELSEWHERE, UNTIL_BLOCKED = (
+    str(Path(__file__).with_name(name)) for name in ("locks_elsewhere.py", "until_blocked.py")
+)
 DOUBT = ", if both nodes mean the same file by that path and inode (A3)"
 
 
@@ -26,14 +29,14 @@ def known_once_all_wait(nodes: Nodes, *words: str) -> Digest:
     environment = of_mpi("mpich")
     job = MpiJob(
         6,
-        (environment.python, locks_elsewhere.__file__, str(nodes.folder / "ledger"), *words),
+        (environment.python, LOCKS_ELSEWHERE, str(nodes.folder / "ledger"), *words),
         hosts=nodes.bed.testbed.nodes,
         ranks_per_node=2,
         forward=("HANGPROBE_MARKS", "HANGPROBE_JOB"),
     )
     line = environment.flavour.command_line(job)
     variables = (f"{name}={value}" for name, value in line.environment.items())
-    driver = (sys.executable, until_blocked.__file__, str(nodes.folder))
+    driver = (sys.executable, UNTIL_BLOCKED, str(nodes.folder))
     nodes.status(nodes.start("env", *variables, *driver, *line.arguments))
     assert (nodes.folder / "digest").exists(), nodes.said()
     return msgspec.json.decode((nodes.folder / "digest").read_bytes(), type=Digest)
@@ -55,7 +58,7 @@ def test_who_waits_for_a_rank_that_waits_in_mpi_with_the_lock_stays_stalled(node
 
 
 def test_a_job_whose_ranks_wait_for_each_other_and_go_on_ends_with_its_own_status(nodes: Nodes) -> None:
-    waits = (locks_elsewhere.__file__, str(nodes.folder / "ledger"), "5")
+    waits = (LOCKS_ELSEWHERE, str(nodes.folder / "ledger"), "5")
     assert nodes.status(nodes.watch("mpich", *waits, options=("--stall-after", "2"))) == 0, nodes.said()
     assert (nodes.result().verdict, nodes.result().findings) == (Verdict.OK, ())
     assert "stall" not in nodes.said()

@@ -9,7 +9,8 @@ import pytest
 
 from hangprobe.attach.attachment import Attachment
 from hangprobe.attach.sparing import Sparing
-from hangprobe.model import Judgement, RankVerdict, Verdict
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import Verdict
 from hangprobe.observe import holders, kcmp, trees
 from hangprobe.observe.trees import INIT, Tree
 from hangprobe.observe.waits import shapes

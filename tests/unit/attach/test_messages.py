@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec.structs
 import pytest
 
-from hangprobe.model import Progress, RankState, ThreadView
+from hangprobe.judgement import Progress
+from hangprobe.model import RankState, ThreadView
 from hangprobe.observe.trees import INIT
 from hangprobe.record import Look
 from tests.unit.observe.calls import Thread, asleep, call, in_read, in_wait4, on_futex, working

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec.structs
 import pytest
 
-from hangprobe.model import RankState, RankVerdict, Verdict
+from hangprobe.judgement import RankVerdict
+from hangprobe.model import RankState, Verdict
 from hangprobe.observe.trees import INIT
 from tests.unit.observe.calls import Thread, asleep, in_read, in_wait4, working
 from tests.unit.observe.opened import reads, writes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hangprobe.evidence import Frame, Lineage, LockFacts, MemoryOwner, Stack
 from hangprobe.explain.case import Case
+from hangprobe.judgement import RankVerdict
 from hangprobe.model import (
     DoubleCollect,
     Launcher,
@@ -11,7 +12,6 @@ from hangprobe.model import (
     ProcessId,
     ProcessView,
     RankState,
-    RankVerdict,
     RankView,
     Snapshot,
     StartMethod,

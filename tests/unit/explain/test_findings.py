@@ -8,7 +8,8 @@ from hangprobe.evidence import Lineage, LockFacts, MemoryOwner, Suspects
 from hangprobe.explain.findings import find
 from hangprobe.explain.sentence import PIDS_SHOWN
 from hangprobe.judge.verdict import judge
-from hangprobe.model import DoubleCollect, Judgement, ProcessView, RankView, Snapshot, Tier
+from hangprobe.judgement import Judgement
+from hangprobe.model import DoubleCollect, ProcessView, RankView, Snapshot, Tier
 from hangprobe.result import Finding
 
 from ..judge.builders import but

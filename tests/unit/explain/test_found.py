@@ -6,7 +6,8 @@ from hangprobe.evidence import Code, Suspects
 from hangprobe.explain.catalogue import ASSUMPTIONS, MECHANISMS, MITIGATIONS
 from hangprobe.explain.findings import find
 from hangprobe.judge.verdict import judge
-from hangprobe.model import Assumption, Judgement, Tier, Wait, WaitKind
+from hangprobe.judgement import Judgement
+from hangprobe.model import Assumption, Tier, Wait, WaitKind
 from hangprobe.result import Finding
 
 from ..judge.builders import (

@@ -11,17 +11,13 @@ from typing import TypeVar
 import msgspec
 
 from hangprobe.judge.verdict import judge
+from hangprobe.judgement import Judgement, Progress, Quiet, RankVerdict, Sighting
 from hangprobe.model import (
     DoubleCollect,
-    Judgement,
     Launcher,
     ProcessId,
     ProcessView,
-    Progress,
-    Quiet,
-    RankVerdict,
     RankView,
-    Sighting,
     Snapshot,
     ThreadId,
     ThreadView,

@@ -8,19 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hangprobe.judge.verdict import judge
-from hangprobe.model import (
-    Judgement,
-    Keeper,
-    ProcessView,
-    Progress,
-    Quiet,
-    RankVerdict,
-    Stdin,
-    ThreadId,
-    ThreadView,
-    Wait,
-    WaitKind,
-)
+from hangprobe.judgement import Judgement, Progress, Quiet, RankVerdict
+from hangprobe.model import Keeper, ProcessView, Stdin, ThreadId, ThreadView, Wait, WaitKind
 
 from .builders import (
     BLOCKED_AT_S,

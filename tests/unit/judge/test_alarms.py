@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hangprobe.model import DoubleCollect, RankState, RankVerdict
+from hangprobe.judgement import RankVerdict
+from hangprobe.model import DoubleCollect, RankState
 
 from .builders import BLOCKED_AT_S, CHILD, WINDOW_S, but, judged, stuck_child, twice, waiting_main
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.judge.changes import what_holds, what_stands
-from hangprobe.model import Judgement, RankState, RankVerdict
+from hangprobe.judgement import Judgement, RankVerdict
+from hangprobe.model import RankState
 
 from .builders import CHILD, tid
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hangprobe.judge.verdict import judge
-from hangprobe.model import ProcessView, RankState, RankVerdict, Sighting, ThreadId, Wait, WaitKind
+from hangprobe.judgement import RankVerdict, Sighting
+from hangprobe.model import ProcessView, RankState, ThreadId, Wait, WaitKind
 
 from .builders import (
     EPOLL_HELPER,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.judge.verdict import judge
-from hangprobe.model import Keeper, ProcessView, RankState, RankVerdict, ThreadView, Wait, WaitKind
+from hangprobe.judgement import RankVerdict
+from hangprobe.model import Keeper, ProcessView, RankState, ThreadView, Wait, WaitKind
 
 from .builders import (
     CHILD,

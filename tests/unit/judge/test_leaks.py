@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.judge.verdict import judge
-from hangprobe.model import DoubleCollect, Keeper, ProcessView, RankState, RankVerdict, Verdict, WaitKind
+from hangprobe.judgement import RankVerdict
+from hangprobe.model import DoubleCollect, Keeper, ProcessView, RankState, Verdict, WaitKind
 
 from .builders import (
     BLOCKED_AT_S,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.judge.progress import is_stalled
-from hangprobe.model import Progress
+from hangprobe.judgement import Progress
 
 from .builders import WINDOW_S, but, futex, thread, tid
 

@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 from hangprobe.judge.collects import blocked_through, by_owner, runtime_helpers, unmoved, without_helpers
 from hangprobe.judge.knot import knot
 from hangprobe.judge.verdict import judge
+from hangprobe.judgement import Progress, Quiet, RankVerdict
 from hangprobe.model import (
     Assumption,
     DoubleCollect,
     Keeper,
     Launcher,
     ProcessView,
-    Progress,
-    Quiet,
     RankState,
-    RankVerdict,
     RankView,
     Snapshot,
     ThreadId,

@@ -6,7 +6,8 @@ import pytest
 
 from hangprobe.judge.beside import BUSY_SHARE, RETURN_S, SAME_TIME_S, WORKED_S
 from hangprobe.judge.verdict import judge
-from hangprobe.model import DoubleCollect, ProcessView, RankState, RankVerdict, Sighting, ThreadView
+from hangprobe.judgement import RankVerdict, Sighting
+from hangprobe.model import DoubleCollect, ProcessView, RankState, ThreadView
 
 from .builders import (
     BETWEEN_S,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.judge.standing import uphold
-from hangprobe.model import DoubleCollect, Judgement, ProcessView, RankState
+from hangprobe.judgement import Judgement
+from hangprobe.model import DoubleCollect, ProcessView, RankState
 
 from .builders import CHILD, MAIN, but, judged, process, stuck_child, thread, tid, twice, waiting_main
 

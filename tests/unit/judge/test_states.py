@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hangprobe.judge.verdict import judge, victims
-from hangprobe.model import DoubleCollect, Judgement, Progress, RankState, Verdict
+from hangprobe.judgement import Judgement, Progress
+from hangprobe.model import DoubleCollect, RankState, Verdict
 
 from .builders import (
     CHILD,

@@ -12,18 +12,8 @@ from hangprobe.judge.clauses import unread
 from hangprobe.judge.collects import unread_waits
 from hangprobe.judge.scene import Scene
 from hangprobe.judge.verdict import judge
-from hangprobe.model import (
-    Barrier,
-    DoubleCollect,
-    Judgement,
-    ProcessView,
-    Progress,
-    RankState,
-    ThreadId,
-    ThreadView,
-    Wait,
-    WaitKind,
-)
+from hangprobe.judgement import Judgement, Progress
+from hangprobe.model import Barrier, DoubleCollect, ProcessView, RankState, ThreadId, ThreadView, Wait, WaitKind
 
 from .builders import CHILD, MAIN, WINDOW_S, but, child_wait, process, quiet, rank, thread, tid, twice, verdict, working
 from .test_properties import DOUBLES, PROGRESSES, RANKS, a_double

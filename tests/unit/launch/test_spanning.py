@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 
 import pytest
@@ -71,3 +72,12 @@ def test_job_may_leave(launcher: Launcher, line: str, variables: dict[str, str])
 def test_host_file_that_cannot_be_read_says_nothing() -> None:
     assert read_file("/proc/self") is None
     assert read_file("/proc/self/comm")
+
+
+def test_host_file_that_is_a_pipe_is_left_for_the_launcher() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"node01\n")
+    os.close(writer)
+    assert read_file(f"/dev/fd/{reader}") is None
+    assert os.read(reader, 100) == b"node01\n"
+    os.close(reader)

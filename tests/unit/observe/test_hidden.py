@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from hangprobe.judge.collects import blocked_through, unread_waits
 from hangprobe.judge.verdict import judge
+from hangprobe.judgement import Progress
 from hangprobe.model import (
     Barrier,
     DoubleCollect,
     Hidden,
     Launcher,
-    Progress,
     RankState,
     RankView,
     Snapshot,

@@ -49,7 +49,7 @@ def test_ranks_get_lines_of_their_own_kind_until_there_are_too_many() -> None:
 def test_every_rank_is_in_one_class_and_the_largest_come_first(kinds: list[tuple[RankState, str | None]]) -> None:
     rows = [rank(n, state, mechanism=mechanism) for n, (state, mechanism) in enumerate(kinds)]
     found = classes(rows)
-    by_class = {(each.state, each.mechanism): each.numbers for each in found}
+    by_class = {(each.state, each.mechanism): each.numbers.tolist() for each in found}
     assert by_class == {kind: [n for n, each in enumerate(kinds) if each == kind] for kind in set(kinds)}
     sizes = [len(each.numbers) for each in found]
     assert sizes == sorted(sizes, reverse=True)

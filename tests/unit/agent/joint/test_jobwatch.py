@@ -15,8 +15,9 @@ from hangprobe.agent.joint.sense import is_sensible
 from hangprobe.agent.link.messages import Alive, Answer, End, LookAgain, NameVictims, Shown, Told, Welcome
 from hangprobe.digest import Digest
 from hangprobe.evidence import Suspects
+from hangprobe.judgement import Judgement
 from hangprobe.launch.session import TERM_S
-from hangprobe.model import DoubleCollect, Judgement, Launcher, RankState, Snapshot, Unreadable, Verdict
+from hangprobe.model import DoubleCollect, Launcher, RankState, Snapshot, Unreadable, Verdict
 from hangprobe.ranksets import fold
 from hangprobe.record import Look
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from hangprobe.agent.look.nodereport import JobReport, NodeReport
 from hangprobe.evidence import Suspects
+from hangprobe.judgement import Progress, Quiet
 from hangprobe.model import (
     DoubleCollect,
     Keeper,
     Launcher,
     ProcessId,
     ProcessView,
-    Progress,
-    Quiet,
     RankView,
     Snapshot,
     Starter,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hangprobe.agent.look.join import Joined, join, missing
 from hangprobe.agent.look.nodereport import JobReport, NodeReport
-from hangprobe.model import RankState, RankVerdict, StartMethod, ThreadId, Unreadable, Verdict, Wait, WaitKind
+from hangprobe.judgement import RankVerdict
+from hangprobe.model import RankState, StartMethod, ThreadId, Unreadable, Verdict, Wait, WaitKind
 
 from .reports import (
     CHILD,

@@ -10,7 +10,8 @@ import pytest
 
 from hangprobe.agent.observer.lockwatch import file_holders, file_waits
 from hangprobe.filewaits import Extent, FileWait, Kept, SharedFile
-from hangprobe.model import Judgement, Launcher, Progress, Quiet, RankState, RankVerdict, RankView
+from hangprobe.judgement import Judgement, Progress, Quiet, RankVerdict
+from hangprobe.model import Launcher, RankState, RankView
 from hangprobe.observe.snapshot import double_collect
 from hangprobe.policy import Policy
 from hangprobe.watchdog import Watchdog

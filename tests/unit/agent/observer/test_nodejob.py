@@ -23,6 +23,7 @@ class Table:
 
     def __init__(self) -> None:
         self.processes: dict[int, Process] = {}
+        self.commands: dict[int, bytes] = {}
         self.tagged: set[int] = set()
         self.sent: list[tuple[int, int]] = []
         self.obeys: dict[int, int] = {}
@@ -62,6 +63,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     monkeypatch.setattr(proctree, "list_processes", lambda: dict(found.processes))
     monkeypatch.setattr(proctree.Job, "_tagged", lambda self, table: found.tagged & table.keys())
     monkeypatch.setattr(nodejob, "read_process", lambda pid: found.processes.get(pid))
+    monkeypatch.setattr(nodejob, "_command_line", lambda pid: found.commands.get(pid, b""))
     monkeypatch.setattr(nodejob, "send", found.send)
     monkeypatch.setattr(nodejob, "end_all", found.end_all)
     monkeypatch.setattr(nodejob, "mapped_by", lambda pids: (set(), set()))
@@ -147,6 +149,13 @@ def test_a_daemon_that_does_not_leave_after_its_ranks_is_killed_and_no_other_par
     sshd = table.add(70, 1, "sshd")
     assert job.end(signal.SIGTERM, 0.25, 0.0, {table.processes[PROXY].identity: None, sshd.identity: None}) == []
     assert table.sent[-1] == (PROXY, signal.SIGKILL)
+    assert 70 in table.processes
+
+
+def test_a_daemon_of_a_dvm_is_left_to_its_other_jobs(table: Table, job: NodeJob) -> None:
+    daemon = table.add(70, 1, "prted")
+    table.commands[70] = b"prted\0--prtemca\0ess_base_nspace\0prte-login-7@0\0"
+    assert job.end(signal.SIGTERM, 0.25, 0.0, {daemon.identity: None}) == []
     assert 70 in table.processes
 
 

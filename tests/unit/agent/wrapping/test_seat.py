@@ -30,6 +30,28 @@ def test_an_observer_finds_its_libraries_where_the_head_found_them() -> None:
     assert b"/of/the/application" not in found[b"PYTHONPATH"]
 
 
+def test_a_link_file_is_believed_only_if_nobody_else_can_have_written_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, path = tmp_path / "link", bytes(tmp_path / "link")
+    file.write_text("python /opt/python\njob a b\n")
+    file.chmod(0o600)
+    assert seat.read_link(seat.trusted(path)) == {b"python": b"/opt/python", b"job": b"a b"}
+    (tmp_path / "beside").symlink_to(file)
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    for name in ("beside", "fifo", ".", "nowhere"):
+        with pytest.raises(OSError, match=name):
+            seat.trusted(bytes(tmp_path / name))
+    for mode in (0o640, 0o602):
+        file.chmod(mode)
+        with pytest.raises(PermissionError):
+            seat.trusted(path)
+    file.chmod(0o600)
+    monkeypatch.setattr("posix.geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(PermissionError):
+        seat.trusted(path)
+
+
 @pytest.mark.parametrize("line", [b"", b"rank", b"rank 1 2", b"rank 1 2 x", b"rank 1 2 -3", b"deputy", b"rank 1 2 3 4"])
 def test_what_is_no_rank_is_not_taken_for_one(line: bytes) -> None:
     assert seat.parse_rank(line) is None

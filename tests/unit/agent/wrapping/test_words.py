@@ -35,3 +35,10 @@ def test_by_hand_it_wants_a_link_file_and_an_application(
         wrapper.main(arguments)
     assert caught.value.code == 2
     assert "usage: hangprobe-rank LINKFILE -- APPLICATION" in capsys.readouterr().err
+
+
+def test_help_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        wrapper.main(["--help"])
+    assert caught.value.code == 0
+    assert "LINKFILE -- APPLICATION" in capsys.readouterr().out
