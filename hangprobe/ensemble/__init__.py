@@ -1,0 +1,1 @@
+"""Launchers compared across ensembles of Parsl's HighThroughputExecutor: plan, trials, campaign."""
