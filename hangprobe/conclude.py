@@ -85,4 +85,4 @@ def _recover(finding: Finding) -> Finding:
 
 
 def _exited(rank: RankResult) -> RankResult:
-    return RankResult(rank.rank, rank.host, rank.pid, rank.start_time, None, None, RankState.EXITED)
+    return RankResult(rank.rank, rank.host, rank.pid, rank.start_time, None, None, RankState.EXITED, None, rank.detail)

@@ -17,7 +17,18 @@ from hangprobe.context.values import LaunchContext
 from hangprobe.evidence import Suspects
 from hangprobe.filewaits import FileHeld, FileWait
 from hangprobe.judgement import Judgement, RankVerdict
-from hangprobe.model import DoubleCollect, Frozen, Launcher, RankState, RankView, StartMethod, Tier, Unreadable, Verdict
+from hangprobe.model import (
+    DoubleCollect,
+    Frozen,
+    Launcher,
+    ProcessId,
+    RankState,
+    RankView,
+    StartMethod,
+    Tier,
+    Unreadable,
+    Verdict,
+)
 from hangprobe.policy import Policy
 from hangprobe.ranksets import check, fold, unfold
 from hangprobe.result import Finding, RankResult
@@ -91,6 +102,9 @@ class StartMethods(Protocol):
 
     def ranks_by_method(self) -> Mapping[StartMethod, set[int]]:
         """Return which ranks have started children by which method."""
+
+    def of(self, process: ProcessId) -> StartMethod | None:
+        """Return how a process was started; None if that was not seen."""
 
 
 class Observed(Protocol):
@@ -199,12 +213,31 @@ def _ranks(observed: Observed, judged: tuple[RankVerdict, ...]) -> tuple[RankRes
         for rank in unfold(finding.ranks):
             mechanisms.setdefault(rank, finding.mechanism)
     return tuple(
-        _rank(rank, verdicts.get(rank.rank), mechanisms.get(rank.rank)) if rank.rank in running else _ended(rank)
+        _rank(rank, verdicts.get(rank.rank), mechanisms.get(rank.rank), _detail(rank, observed.methods))
+        if rank.rank in running
+        else _ended(rank, _detail(rank, observed.methods))
         for rank in observed.ranks
     )
 
 
-def _rank(rank: RankView, verdict: RankVerdict | None, mechanism: str | None) -> RankResult:
+def _detail(rank: RankView, methods: StartMethods) -> dict[str, str] | None:
+    """Return a rank's place in an ensemble of tasks; None if the job is none."""
+    worker = rank.worker
+    if worker is None:
+        return None
+    found = {"manager": str(worker.manager)}
+    if worker.index is not None:
+        found["worker"] = str(worker.index)
+        if (method := methods.of(rank.main)) is not None:
+            found["start_method"] = method.value
+    if worker.task is not None:
+        found |= {"task": str(worker.task), "workload": worker.workload}
+    return found
+
+
+def _rank(
+    rank: RankView, verdict: RankVerdict | None, mechanism: str | None, detail: dict[str, str] | None
+) -> RankResult:
     main = rank.main
     if verdict is None:
         state, since_s, why = RankState.PROGRESSING, None, None
@@ -212,12 +245,12 @@ def _rank(rank: RankView, verdict: RankVerdict | None, mechanism: str | None) ->
         state, since_s = verdict.state, rounded(verdict.since_s)
         why = verdict.why if state in EXPLAINED else None
     mechanism = None if mechanism in NO_VERDICT else mechanism
-    return RankResult(rank.rank, main.host, main.pid, main.start_time, since_s, mechanism, state, why)
+    return RankResult(rank.rank, main.host, main.pid, main.start_time, since_s, mechanism, state, why, detail)
 
 
-def _ended(rank: RankView) -> RankResult:
+def _ended(rank: RankView, detail: dict[str, str] | None) -> RankResult:
     main = rank.main
-    return RankResult(rank.rank, main.host, main.pid, main.start_time, None, None, RankState.EXITED)
+    return RankResult(rank.rank, main.host, main.pid, main.start_time, None, None, RankState.EXITED, None, detail)
 
 
 def _unreadable(observed: Observed) -> tuple[Unreadable, ...]:

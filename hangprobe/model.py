@@ -275,19 +275,16 @@ class Stdin(Frozen, frozen=True):
     command line and standard input say whether it feeds the rank. None if they have been looked at."""
 
 
-class Starter(Frozen, frozen=True):
-    """A launcher's own command, such as mpiexec: it runs on one node of the job, or on none of them."""
+class Worker(Frozen, frozen=True):
+    """A place in an ensemble of tasks: there a worker, or its manager, stands for a rank."""
 
-    process: ProcessId
-    ports: tuple[int, ...]
-    """The TCP ports on which it listens."""
-    addresses: tuple[str, ...]
-    """Its own ends of its TCP connections (`10.0.0.1:33007`): Intel's stops listening once all have come."""
-    feeds_others: bool
-    """Whether it may feed other ranks than its launcher does by itself."""
-    stdin: str | None = None
-    """What its standard input is (`/dev/null`, `pipe:[7]`); None if that cannot be read."""
-    command: tuple[str, ...] = ()
+    index: int | None
+    """Of the worker among all of the ensemble; None: this is the manager itself."""
+    manager: int
+    """As its launcher numbers the managers."""
+    task: int | None = None
+    """The task that it runs; None between tasks."""
+    workload: str = ""
 
 
 class RankView(Frozen, frozen=True):
@@ -305,3 +302,10 @@ class RankView(Frozen, frozen=True):
     """What its launcher gave it as standard input, where that is known never to end."""
     size: int | None = None
     """How many ranks its job has, as its launcher told it."""
+    worker: Worker | None = None
+    """Its place in an ensemble of tasks, where the job is one."""
+
+    @property
+    def given(self) -> int:
+        """The number that its launcher gave to `top`."""
+        return self.rank if self.worker is None else self.worker.manager

@@ -22,6 +22,7 @@ from hangprobe.launch.relay import Relay
 from hangprobe.launch.session import Ended, Exit, LaunchSpec, Session
 from hangprobe.launch.wait import wait_for
 from hangprobe.model import Verdict
+from hangprobe.observe.crew import Crew
 from hangprobe.policy import Policy
 from hangprobe.record import End, Header, Writer
 from hangprobe.result import Program, Result
@@ -74,6 +75,13 @@ class Ends:
         return self.on_hang is OnHang.KILL
 
 
+class EndRule(Protocol):
+    """Who says when a job that does not end by itself is ended."""
+
+    def reason(self, watchdog: Watched, elapsed_s: float, now_s: float) -> str | None:
+        """Return why the job must be ended now; None while it may go on."""
+
+
 class Listener(Protocol):
     """Somebody who follows a job."""
 
@@ -119,7 +127,7 @@ class _Watch:
 
     session: Session
     watchdog: Watched
-    ends: Ends
+    ends: EndRule
     listener: Listener
     began_s: float
     reason: str | None = field(default=None)
@@ -145,23 +153,25 @@ class _Watch:
 
 def probe(
     spec: LaunchSpec,
-    ends: Ends,
+    ends: EndRule,
     policy: Policy,
     listener: Listener | None = None,
     record_path: Path | None = None,
     program: Program | None = None,
     started: Callable[[Session], None] | None = None,
     link: Link | None = None,
+    crew: Crew | None = None,
 ) -> Outcome:
     """Run one command under watch and return what became of it. Raises CommandNotStarted, GuardianLost.
 
-    `link`: to the observers of other nodes, on which ranks of the job may run.
+    `link`: to the observers of other nodes, on which ranks of the job may run. `crew`: the workers of this node, where
+    the job is an ensemble of tasks.
     """
     started_at, began_s = datetime.now(UTC), time.monotonic()
     alarms = set_alarms()
     with Relay() as relay, Session(spec, relay.original_mask) as session:
         record = Writer(record_path)
-        here = Watchdog(session.guardian_pid, session.command_pid, policy, record, alarms=alarms)
+        here = Watchdog(session.guardian_pid, session.command_pid, policy, record, alarms=alarms, crew=crew)
         watchdog = _watched(here, link, policy)
         record.write(
             Header(spec.written or spec.command, here.host, started_at.isoformat(), policy.stall_after_s, __version__)

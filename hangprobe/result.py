@@ -82,6 +82,8 @@ class RankResult(Frozen, frozen=True, gc=False):
     state: RankState
     why: str | None = None
     """In words, for ranks that are blocked or stalled, and those of which nothing is known; else None."""
+    detail: dict[str, str] | None = None
+    """In an ensemble: `worker` or nothing, `manager`, `start_method` as seen, and the `task` and `workload` it runs."""
 
 
 class StartedAlike(Frozen, frozen=True):

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hangprobe.diagnosis import HUNG, Diagnosis
-from hangprobe.model import Launcher, ProcessId, RankView, Starter, Unreadable, Verdict
+from hangprobe.model import Launcher, ProcessId, RankView, Unreadable, Verdict
 from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.census import Scope
 from hangprobe.observe.context.gathering import Gathering
+from hangprobe.observe.crew import Crew, confirmed
 from hangprobe.observe.fed import with_stdin
 from hangprobe.observe.feeding import endless_stdin
 from hangprobe.observe.methods import Methods
@@ -29,6 +30,7 @@ from hangprobe.observe.world import Lasting, World
 from hangprobe.policy import Policy
 from hangprobe.record import Writer
 from hangprobe.schedule import Candidates, Schedule
+from hangprobe.starter import Starter
 
 RESTING_S = 1.0
 """Whoever waits in MPI polls, or looks up several times a second."""
@@ -65,6 +67,8 @@ class Watchdog(Diagnosis):
     """Whose descendants no other job can have anything to do with; None: the first root."""
     starters: tuple[Starter, ...] = ()
     """Commands that may have started these ranks from another node. May grow while the job is watched."""
+    crew: Crew | None = None
+    """The workers of this node, where the job is an ensemble of tasks."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     cpu_clock: Callable[[], float] = time.thread_time
@@ -88,7 +92,7 @@ class Watchdog(Diagnosis):
         """Open the sampler."""
         self.schedule = Schedule(self.policy, self.clock())
         self.roots = Roots.of(self.root) if isinstance(self.root, int) else self.root
-        self._sampler = Sampler(self.reader, self.host, self.roots, self.command, self.own)
+        self._sampler = Sampler(self.reader, self.host, self.roots, self.command, self.own, self.crew)
         self.methods = Methods(self.reader)
         self.gathering = Gathering(self.reader, self.host, self.contexts)
         if self.inherited is None and isinstance(self.root, int):
@@ -163,6 +167,8 @@ class Watchdog(Diagnosis):
         self.collects.append(double.first.ended_s)
         self.schedule.spent_s += double.second.ended_s - double.first.began_s
         ranks = self._with_stdin(with_newcomers(ranks, double))
+        if self.crew is not None:
+            ranks = confirmed(self.crew, ranks)
         look = self.judge(double, ranks, sample.progress, self.policy.stall_after_s)
         has_changed = self.is_changed_by(look)
         self.schedule.looked(candidates, self.clock())

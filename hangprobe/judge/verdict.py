@@ -60,6 +60,8 @@ def victims(judgement: Judgement, in_mpi: Set[int], elsewhere: Set[int] = frozen
 
 
 def _judge_rank(scene: Scene, rank: RankView, progress: Progress | None) -> RankVerdict:
+    if rank.worker is not None and rank.worker.index is not None and rank.worker.task is None:
+        return RankVerdict(rank.rank, RankState.PROGRESSING, "a worker without a task waits for one")
     main = ThreadId(rank.main, rank.main.pid)
     view = scene.views.get(main)
     if view is None:

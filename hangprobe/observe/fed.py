@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hangprobe.model import Launcher, RankView, Starter
+from hangprobe.model import Launcher, RankView
 from hangprobe.observe.feeding import NOTHING
+from hangprobe.starter import Starter
 
 
 def with_stdin(rank: RankView, starters: Sequence[Starter]) -> RankView:

@@ -40,7 +40,7 @@ def endless_stdin(world: World, rank: RankView) -> Stdin | None:
     """Return a rank's standard input if its launcher is known never to feed it; `world` has been scanned."""
     if rank.launcher is Launcher.OPENMPI:
         return _of_openmpi(world, rank)
-    if rank.launcher not in _SAYS or rank.rank == 0:
+    if rank.launcher not in _SAYS or rank.given == 0:
         return None
     link = world.reader.link(f"{rank.top.pid}/fd/0")
     ancestors = world.ancestors(rank.top.pid)

@@ -28,12 +28,16 @@ class Methods:
             self._launcher = launcher
         rank_of = {
             member: rank.rank for rank in ranks for member in rank.members if member not in {rank.top, rank.main}
-        }
+        } | {rank.main: rank.rank for rank in ranks if rank.worker is not None and rank.main != rank.top}
         for process, parent, is_forked in processes:
             if process in rank_of and self._was_forked.get(process) is not is_forked:
                 self._was_forked[process] = is_forked
                 method = start_method(self.reader, process.pid, parent, is_forked)
                 self.seen[process] = (rank_of[process], method)
+
+    def of(self, process: ProcessId) -> StartMethod | None:
+        """Return how a process was started; None if that was not seen."""
+        return self.seen.get(process, (0, None))[1]
 
     def ranks_by_method(self) -> dict[StartMethod, set[int]]:
         """Return which ranks have started children by which method."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hangprobe.judgement import Progress, Quiet
 from hangprobe.model import Launcher, ProcessId, RankView, Unreadable
 from hangprobe.observe.candidates import Graphs, WatchedProcess, WatchedTask, possible_wakers
+from hangprobe.observe.crew import Crew, placed
 from hangprobe.observe.procfs import parse_call
 from hangprobe.observe.ranks import Relative, attribute
 from hangprobe.observe.reader import Reader
@@ -102,14 +103,21 @@ class Sampler:
     """Watches every process of a job below `root`; a pid is that of a process which is not itself part of the job.
 
     `command` is the pid that stands for the job where no launcher is recognised; None if nothing does. `own` is
-    hangprobe's environment.
+    hangprobe's environment. `crew`: the workers of this node, where the job is an ensemble of tasks.
     """
 
     def __init__(
-        self, reader: Reader, host: str, root: int | Roots, command: int | None, own: Mapping[str, str]
+        self,
+        reader: Reader,
+        host: str,
+        root: int | Roots,
+        command: int | None,
+        own: Mapping[str, str],
+        crew: Crew | None = None,
     ) -> None:
         self.reader = reader
         self.command = command
+        self.crew = crew
         self.arch = machine()
         self.roster = Roster(reader, host, Roots.of(root) if isinstance(root, int) else root, own)
         self.processes = self.roster.processes
@@ -143,7 +151,7 @@ class Sampler:
         self.roster.walk(now_s)
         for pid, task in self.roster.settled:
             task.shape = self._shape(pid, task.tid)
-        self.attribute()
+        self.attribute(is_forced=self.crew is not None and self.crew.has_newcomers())
         for pid in self.roster.moved.keys() & self._rank_of.keys():
             self._moved_s[self._rank_of[pid]] = now_s
         self._stale.update(self._rank_of[pid] for pid in self.roster.changed & self._rank_of.keys())
@@ -193,6 +201,10 @@ class Sampler:
             for process in self.processes.values()
         ]
         ranks = attribute(tree, NOBODY if self.command is None else self.command, self.reader)
+        if self.crew is not None:
+            self.crew.read()
+            ids = {process.id.pid: process.id for process in self.processes.values()}
+            ranks = placed(self.crew, ranks, {pid: self.processes[pid].parent for pid in ids}, ids)
         if any(rank.launcher is not Launcher.NONE for rank in self._ranks):
             # Ranks that have ended leave their launcher behind: it is not a rank of its own.
             ranks = tuple(rank for rank in ranks if rank.launcher is not Launcher.NONE)

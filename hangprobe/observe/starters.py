@@ -6,12 +6,13 @@ ports. (Intel's mpiexec closes the listening socket once all proxies have come.)
 
 from __future__ import annotations
 
-from hangprobe.model import Starter, Unreadable
+from hangprobe.model import Unreadable
 from hangprobe.observe.census import Census
 from hangprobe.observe.feeding import feeds_others, is_starter, read_command
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.tcp import ESTABLISHED, LISTENING, connections
 from hangprobe.observe.trees import is_own
+from hangprobe.starter import Starter
 
 
 def starters(reader: Reader, host: str) -> tuple[Starter, ...]:

@@ -35,6 +35,7 @@ from hangprobe.model import (
     Unreadable,
     Wait,
     WaitKind,
+    Worker,
 )
 from hangprobe.record import End, Header, Look, Writer, decode, encode, read, write_whole
 from hangprobe.result import Result
@@ -73,7 +74,7 @@ def full_look() -> Look:
     first = Snapshot("node01", 1.0, 2.0, (process,), unread, 103.0, False)
     double = DoubleCollect(first, first.but(began_s=3.0, ended_s=4.0, alarms=True, alarms_at_s=(130.0,)))
     stdin = Stdin("pipe:[9]", (who.process,), "Hydra feeds rank 0 only", "login:45813")
-    view = RankView(1, Launcher.INTEL, who.process, who.process, (who.process,), stdin, 4)
+    view = RankView(1, Launcher.INTEL, who.process, who.process, (who.process,), stdin, 4, Worker(3, 1, 7, "noop"))
     progress = {1: Progress(1, 61.0, (Quiet(who.process, 62.0),))}
     spared = "a leak, not a proof"
     assumes, barrier = (Assumption.A1,), Barrier.HIDEPID

@@ -133,7 +133,7 @@ class JobWatch:
     @property
     def _own_ranks(self) -> bool:
         """Whether ranks run on this node too; the launcher's command alone is none."""
-        return any(rank.launcher is not Launcher.NONE for rank in self.here.ranks)
+        return any(rank.launcher is not Launcher.NONE or rank.worker is not None for rank in self.here.ranks)
 
     def quiet_s(self, rank: int) -> float | None:
         """Return for how long nothing in a rank tree has moved; None if that is not known here."""

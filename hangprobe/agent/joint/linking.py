@@ -36,10 +36,11 @@ def tag_of(name: str) -> str:
 class Link:
     """The observers of one job, as far as they have called; a context manager that leaves no file and no thread."""
 
-    def __init__(self, tag: str, folder: Path, as_parent: bool = False) -> None:
+    def __init__(self, tag: str, folder: Path, as_parent: bool = False, crew: Path | None = None) -> None:
         """Listen, and write the link file into a folder that all nodes see. Raises LinkFileRefused.
 
         `as_parent`: every rank gets an observer of its own for a parent, whether its node calls for that or not.
+        `crew`: the folder of the marks of an ensemble's tasks.
         """
         keys = make_keys()
         itself, python_path = read_process(os.getpid()), os.environ.get("PYTHONPATH", "")
@@ -57,6 +58,7 @@ class Link:
                 head_start_time=itself.start_time if itself else 0,
                 python=sys.executable,
                 as_parent=as_parent,
+                crew=str(crew) if crew is not None else "",
                 python_path=python_path if python_path.isprintable() else "",
             ).write(self.path)
         except BaseException:

@@ -40,6 +40,8 @@ class LinkFile:
     """A job that has ended by then was not observed."""
     as_parent: bool = False
     """Whether every rank has an observer of its own for a parent, as where only ancestors may read a process."""
+    crew: str = ""
+    """The folder of the marks of an ensemble's tasks, which all nodes see; empty: the job is none."""
     python_path: str = ""
     """The head's PYTHONPATH: the observer's libraries may be there, and the application's may be another one."""
 

@@ -12,9 +12,10 @@ from msgspec import Meta
 
 from hangprobe.digest import Digest
 from hangprobe.filewaits import SharedFile
-from hangprobe.model import Frozen, Starter
+from hangprobe.model import Frozen
 from hangprobe.ranksets import check
 from hangprobe.record import Look
+from hangprobe.starter import Starter
 
 PROTOCOL = 1
 LIMIT = 8 * 1024 * 1024

@@ -19,10 +19,10 @@ from hangprobe.judge.verdict import judge, victims
 from hangprobe.judgement import Judgement, RankVerdict
 from hangprobe.model import (
     DoubleCollect,
+    ProcessId,
     RankState,
     RankView,
     Snapshot,
-    Starter,
     StartMethod,
     Tier,
     Unreadable,
@@ -32,6 +32,7 @@ from hangprobe.observe.fed import is_at, with_stdin
 from hangprobe.policy import Policy
 from hangprobe.ranksets import spoken
 from hangprobe.result import Finding
+from hangprobe.starter import Starter
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class Seen:
     def ranks_by_method(self) -> Mapping[StartMethod, set[int]]:
         """Return which ranks have started children by which method."""
         return self.methods
+
+    def of(self, process: ProcessId) -> StartMethod | None:
+        """Return None: nobody has told of single processes."""
+        return None
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ import msgspec
 from hangprobe.context.values import LaunchContext
 from hangprobe.evidence import Suspects
 from hangprobe.judgement import Progress, RankVerdict, Sighting
-from hangprobe.model import DoubleCollect, Frozen, RankView, Starter, StartMethod, Unreadable
+from hangprobe.model import DoubleCollect, Frozen, RankView, StartMethod, Unreadable
+from hangprobe.starter import Starter
 
 MARK = b"hangprobe-report/1"
 PIECE = 512

@@ -23,6 +23,7 @@ from hangprobe.agent.observer.registry import RankAt, Registry
 from hangprobe.agent.wrapping import seat
 from hangprobe.agent.wrapping.become import is_parent_needed
 from hangprobe.launch.proctree import Identity
+from hangprobe.observe.crew import Crew
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +60,8 @@ def _observe(options: argparse.Namespace, parent: Parent | None) -> None:
     line = observer_link.Line(
         link.addresses, link.server_public, link.client_public, link.client_secret, link.job, name
     )
-    Observer(line, options.link, job, registry, host, parent=parent, has_eyes=has_eyes).run()
+    crew = Crew(Path(link.crew), host) if link.crew else None
+    Observer(line, options.link, job, registry, host, parent=parent, has_eyes=has_eyes, crew=crew).run()
     if parent is not None:
         leave_to_node(job, link.job)
 

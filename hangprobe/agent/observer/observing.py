@@ -38,6 +38,7 @@ from hangprobe.digest import Digest
 from hangprobe.filewaits import FileHeld
 from hangprobe.launch.proctree import Identity, ancestors, list_processes, read_process
 from hangprobe.model import ProcessId
+from hangprobe.observe.crew import Crew
 from hangprobe.observe.roots import Roots
 from hangprobe.policy import Policy
 from hangprobe.ranksets import unfold
@@ -94,6 +95,8 @@ class Observer:
     has_eyes: bool = True
     """False where only ancestors may: then this one is there to end what the job has on the node, and the ranks'
     parents, which their launcher may kill with them, do the watching."""
+    crew: Crew | None = None
+    """The workers of this node, where the job is an ensemble of tasks."""
     parents: dict[Identity, None] = field(default_factory=dict)
     """The launcher's processes above the ranks."""
     _locks: tuple[FileHeld, ...] = ()
@@ -231,6 +234,7 @@ class Observer:
             own={},
             alarms=None if set_now is None else frozenset(),
             starters=welcome.starters,
+            crew=self.crew,
         )
         for rank in self.registry.ranks:
             self._meet(rank)

@@ -33,7 +33,8 @@ class Gathering:
 
     def gather(self, ranks: Sequence[RankView], now_s: float, is_last_chance: bool = False) -> bool:
         """Read some of those that are new; return whether any was. `is_last_chance`: all of them, at once."""
-        fresh = [rank for rank in ranks if rank.rank not in self.contexts and rank.launcher is not Launcher.NONE]
+        started = (rank for rank in ranks if rank.worker is None or rank.worker.index is None)
+        fresh = [rank for rank in started if rank.rank not in self.contexts and rank.launcher is not Launcher.NONE]
         if not fresh:
             return False
         due = [rank for rank in fresh if now_s - self._met_s.setdefault(rank.rank, now_s) >= SETTLE_S]

@@ -6,7 +6,8 @@ import pytest
 
 from hangprobe.agent.look.join import join
 from hangprobe.agent.look.nodereport import NodeReport
-from hangprobe.model import Launcher, RankState, Starter
+from hangprobe.model import Launcher, RankState
+from hangprobe.starter import Starter
 
 from ..agent.look.reports import POLICY, node, reading, starter
 

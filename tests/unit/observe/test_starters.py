@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from hangprobe.model import Starter
 from hangprobe.observe import starters as module
 from hangprobe.observe.starters import starters
+from hangprobe.starter import Starter
 
 from .opened import opened
 from .tree import HOST, ProcTree

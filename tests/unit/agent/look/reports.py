@@ -13,13 +13,13 @@ from hangprobe.model import (
     ProcessView,
     RankView,
     Snapshot,
-    Starter,
     Stdin,
     ThreadId,
     ThreadView,
     Wait,
     WaitKind,
 )
+from hangprobe.starter import Starter
 from hangprobe.policy import Policy
 
 MAIN, CHILD, PROXY, MPIEXEC = 10, 20, 5, 4

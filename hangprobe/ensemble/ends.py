@@ -1,0 +1,59 @@
+"""When a trial is ended that does not end by itself: once its hang has shown all that it will show.
+
+A worker that hangs says nothing yet of the others: their tasks are let run until each has ended, or hangs too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hangprobe.model import RankState, Verdict
+from hangprobe.observe.crew import Crew
+from hangprobe.watched import Watched
+
+SETTLE_S = 2.0
+"""For which nothing new must have been told: nodes find the same hang within a second of each other."""
+CAUGHT = frozenset({RankState.PROVEN, RankState.LEAK, RankState.STALLED})
+
+
+@dataclass(slots=True)
+class TrialEnds:
+    """When one trial is ended. `marks` is the folder of its tasks' marks."""
+
+    marks: Path
+    task_timeout_s: float
+    """From the first hang or stall on, for the tasks of other workers."""
+    trial_timeout_s: float
+    said: str | None = None
+    """Why it was ended; None if it was not."""
+    _first_s: float | None = None
+    _crews: dict[str, Crew] = field(default_factory=dict)
+
+    def reason(self, watchdog: Watched, elapsed_s: float, now_s: float) -> str | None:
+        """Return why the trial must be ended now; None while it may go on."""
+        self.said = self._reason(watchdog, elapsed_s, now_s)
+        return self.said
+
+    def _reason(self, watchdog: Watched, elapsed_s: float, now_s: float) -> str | None:
+        if elapsed_s >= self.trial_timeout_s:
+            return f"it ran for {self.trial_timeout_s:g} s (--trial-timeout)"
+        if watchdog.verdict not in {Verdict.HANG, Verdict.STALL} or watchdog.standing_since_s is None:
+            self._first_s = None
+            return None
+        self._first_s = self._first_s or now_s
+        if now_s - self._first_s >= self.task_timeout_s:
+            return f"{self.task_timeout_s:g} s after the first hang not all tasks had ended or hung (--task-timeout)"
+        if watchdog.verdict is Verdict.HANG and now_s - watchdog.standing_since_s >= SETTLE_S:
+            caught = {(rank.host, rank.pid) for rank in watchdog.digest.ranks if rank.state in CAUGHT}
+            if self._busy() <= caught:
+                return "every task has ended, or hangs"
+        return None
+
+    def _busy(self) -> set[tuple[str, int]]:
+        """Return host and pid of every worker that runs a task."""
+        workers = self.marks / "workers"
+        for folder in workers.iterdir() if workers.is_dir() else ():
+            self._crews.setdefault(folder.name, Crew(self.marks, folder.name)).read()
+        members = (member for crew in self._crews.values() for member in crew.members.values())
+        return {(each.process.host, each.process.pid) for each in members if each.task is not None}

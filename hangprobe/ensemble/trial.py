@@ -1,0 +1,233 @@
+"""Run one trial: an ensemble as a job under the watchdog, observed on every node, ended, and checked to be gone.
+
+The subject is a child process (htex_child.py) with whatever Parsl it has: a hung Parsl is a job like any other. Its
+managers are started through hangprobe's words (`launch_cmd`), so that every node has an observer, and its tasks leave
+marks, so that workers stand where ranks stand in another job.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from hangprobe.agent.joint.linking import Link, tag_of
+from hangprobe.ensemble.ends import TrialEnds
+from hangprobe.ensemble.leftovers import sweep, sweep_all
+from hangprobe.ensemble.measures import measure
+from hangprobe.ensemble.outcomes import Facts, judge
+from hangprobe.ensemble.records import Leftover, Planned, Settings, Trial
+from hangprobe.launch.session import Capture, LaunchSpec
+from hangprobe.observe.crew import Crew
+from hangprobe.policy import Policy
+from hangprobe.probe import Outcome as Probed
+from hangprobe.probe import probe
+from hangprobe.ranksets import fold, spoken, unfold
+from hangprobe.record import write_whole
+from hangprobe.result import Finding, Result, StartedAlike
+
+CHILD = Path(__file__).with_name("htex_child.py")
+LATE_S = 15.0
+"""Beyond the trial's own time: the driver should notice first that it is up, and say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where trials are run."""
+
+    name: str
+    """`testbed`, `pbs`, `slurm`, `local`."""
+    nodes: tuple[str, ...]
+    mpi_bins: Mapping[str, str] = field(default_factory=dict)
+    """By MPI: the folder that has its mpiexec; none for `path`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What makes trials of planned ones."""
+
+    site: Site
+    settings: Settings
+    pythons: Mapping[str, str]
+    """By Parsl version, as cells name it: the Python of its environment."""
+
+    def __call__(self, planned: Planned, folder: Path) -> Trial:
+        """Run one trial in a fresh folder. Raises KeyboardInterrupt, SystemExit(143) once the trial has been ended."""
+        began = time.time()
+        tag = tag_of(f"trial-{planned.number}")
+        marks = folder / "marks"
+        marks.mkdir()
+        with Link(tag, folder, crew=marks) as link, _stdin(folder, self.settings.driver_stdin) as stdin:
+            specification = self._specification(planned, folder, _words(folder, tag, marks, link.prefix))
+            python = self.pythons[planned.cell.parsl]
+            spec = LaunchSpec(
+                (python, str(CHILD), str(specification)),
+                tag,
+                self._environment(planned, folder, marks),
+                cwd=Path.cwd(),
+                capture=Capture(folder / "driver.out", folder / "driver.err", stdin),
+                remove=(link.path,),
+            )
+            ends = TrialEnds(marks, self.settings.task_timeout_s, self.settings.trial_timeout_s + LATE_S)
+            policy = Policy(stall_after_s=self.settings.stall_after_s)
+            crew = Crew(marks, socket.gethostname())
+            try:
+                probed = probe(spec, ends, policy, None, folder / "record.jsonl", link=link, crew=crew)
+            finally:
+                left, silent = self._sweep(tag)
+        if probed.by_signal is not None:
+            raise KeyboardInterrupt if probed.by_signal == signal.SIGINT else SystemExit(128 + probed.by_signal)
+        write_whole(folder / "result.json", msgspec.json.encode(probed.result) + b"\n")
+        return self._trial(planned, _Watched(probed, ends, began, left, silent), folder)
+
+    def _specification(self, planned: Planned, folder: Path, prefix: tuple[str, ...]) -> Path:
+        """Write what htex_child.py reads, and the file that names the nodes."""
+        settings, cell = self.settings, planned.cell
+        nodes = folder / "nodes"
+        nodes.write_text("".join(f"{node}\n" for node in self.site.nodes))
+        specification = {
+            "folder": str(folder),
+            "config": settings.config,
+            "nodes": self.site.nodes,
+            "node_file": str(nodes),
+            "workers_per_node": settings.workers_per_node,
+            "tasks_per_worker": settings.tasks_per_worker,
+            "launcher": cell.launcher,
+            "mpi": cell.mpi,
+            "mpi_bin": self.site.mpi_bins.get(cell.mpi),
+            "prefix": prefix,
+            "workload": cell.workload,
+            "deadline_s": settings.trial_timeout_s,
+        }
+        path = folder / "spec.json"
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(specification)) + b"\n")
+        return path
+
+    def _environment(self, planned: Planned, folder: Path, marks: Path) -> dict[str, str]:
+        """Return what the driver finds in its environment beside hangprobe's own."""
+        folders = (self.site.mpi_bins.get(planned.cell.mpi), os.environ.get("PATH"), f"{sys.prefix}/bin")
+        variables = {"HANGPROBE_MARKS": str(marks), "PATH": ":".join(each for each in folders if each)}
+        return variables | {"PBS_NODEFILE": str(folder / "nodes")}
+
+    def _trial(self, planned: Planned, watched: _Watched, folder: Path) -> Trial:
+        """Return what all of it comes to."""
+        result = watched.probed.result
+        measures = measure(folder, watched.began, result.ranks)
+        trouble = [f"{host} could not be looked at afterwards: {why}" for host, why in watched.silent.items()]
+        facts = Facts(
+            expected=self._expected(planned),
+            managers=measures.managers,
+            tasks=measures.tasks,
+            verdict=result.verdict,
+            findings=result.findings,
+            exit_status=result.exit_status,
+            block_ended=measures.block_ended,
+            words=measures.words,
+            refused=measures.refused,
+            trouble="; ".join([*trouble, *([measures.failed] if measures.failed else [])]) or None,
+            ended_because=watched.ends.said,
+        )
+        judged = judge(facts)
+        return Trial(
+            number=planned.number,
+            block=planned.block,
+            cell=planned.cell,
+            control=planned.control,
+            started_at=result.started_at,
+            duration_s=round(time.time() - watched.began, 3),
+            outcome=judged.outcome,
+            why=judged.why,
+            words=measures.words,
+            managers_expected=facts.expected,
+            managers=measures.managers,
+            tasks=measures.tasks,
+            registered_s=measures.registered_s,
+            first_task_s=measures.first_task_s,
+            makespan_s=measures.makespan_s,
+            throughput=measures.throughput,
+            verdict=result.verdict.value,
+            detected_after_s=result.detected_after_s,
+            findings=tuple(finding.but(says=_of_workers(finding)) for finding in result.findings),
+            contexts=_of_managers(result),
+            leftovers=tuple(watched.left),
+        )
+
+    def _expected(self, planned: Planned) -> tuple[str, ...]:
+        """Return the hosts on which managers are to run, one entry for each."""
+        is_one = planned.cell.launcher == "single-node"
+        return (socket.gethostname(),) if is_one else self.site.nodes
+
+    def _sweep(self, tag: str) -> tuple[list[Leftover], dict[str, str]]:
+        """End what is left of a trial on any node; return what that was, and which nodes could not be looked at."""
+        left = sweep(tag)
+        elsewhere = [node for node in self.site.nodes if node != socket.gethostname()]
+        if not elsewhere:
+            return left, {}
+        more, silent = sweep_all(tag, elsewhere)
+        return [*left, *more], silent
+
+
+class _Watched(NamedTuple):
+    """A trial that has been watched to its end."""
+
+    probed: Probed
+    ends: TrialEnds
+    began: float
+    """By the wall clock."""
+    left: list[Leftover]
+    silent: dict[str, str]
+
+
+def _of_workers(finding: Finding) -> str:
+    """Return a finding's sentence with workers where another job has ranks."""
+    ranks = spoken(unfold(finding.ranks))
+    return finding.says.replace(ranks, ranks.replace("rank", "worker"), 1)
+
+
+def _of_managers(result: Result) -> tuple[StartedAlike, ...]:
+    """Return what the launcher gave the managers, by their index."""
+    index = {
+        rank.rank: int(rank.detail["manager"])
+        for rank in result.ranks
+        if rank.detail is not None and "worker" not in rank.detail
+    }
+    found = ((fold(index[rank] for rank in unfold(each.ranks) if rank in index), each) for each in result.contexts)
+    return tuple(each.but(ranks=ranks) for ranks, each in found if ranks)
+
+
+def _words(folder: Path, tag: str, marks: Path, prefix: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words that stand before each manager: hangprobe's own, and the job's tag, in a script.
+
+    Not every launcher hands on an environment, and Parsl writes a launcher's command into a here-document, in which
+    the shell replaces whatever has a dollar sign.
+    """
+    words = ("/usr/bin/env", f"HANGPROBE_JOB={tag}", f"HANGPROBE_MARKS={marks}", *prefix)
+    path = folder / "manager.sh"
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    return ("/bin/sh", str(path))
+
+
+@contextmanager
+def _stdin(folder: Path, kind: str) -> Iterator[Path]:
+    """Yield the driver's standard input: /dev/null, or a pipe that nobody writes to while the trial lasts."""
+    if kind == "null":
+        yield Path(os.devnull)
+        return
+    path = folder / "stdin"
+    os.mkfifo(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        yield path
+    finally:
+        os.close(descriptor)
+        path.unlink()

@@ -1,0 +1,193 @@
+"""Who the workers of an ensemble on this node are, and which task each runs, from the marks that its tasks write.
+
+A worker's own variables are set after its exec and stand nowhere in `/proc`; so the tasks say who runs them, in a
+folder that all nodes see (`ensemble/htex_child.py` writes it):
+
+    ensemble                                  lines `nodes 3`, `workers 2`: managers, and workers of each
+    workers/<host>/<pid>-<start time>.log     `W <worker> <block> ...`, then of each task `B <time> <task> <workload>`
+                                              and `E <time> <task> <outcome>`
+
+There a worker takes the place of a rank: its main thread is the rank's, what it has started is the rank's tree. It is
+one only while it runs a task: between tasks it waits for as long as nobody has one for it. Workers are numbered through
+all nodes, the managers after them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from hangprobe.model import Launcher, ProcessId, RankView, Worker
+
+TAIL = 512
+"""Bytes at the end of a log: more than its last two lines, which have a number, a time and a name each."""
+
+
+class Member(NamedTuple):
+    """A worker as its log names it."""
+
+    process: ProcessId
+    place: int
+    """Among the workers of its manager."""
+    block: int
+    task: int | None
+    workload: str
+    lines: int
+    """Bytes of its log: another number if it has begun or ended a task since."""
+
+
+@dataclass(slots=True)
+class Crew:
+    """The workers of one node, read again where their logs have grown."""
+
+    folder: Path
+    host: str
+    nodes: int = 0
+    """Of each block; 0: nobody has said yet."""
+    workers: int = 0
+    """Of each manager."""
+    members: dict[ProcessId, Member] = field(default_factory=dict)
+    _listed_ns: int = -1
+
+    def has_newcomers(self) -> bool:
+        """Take in workers that have begun their first task; return whether there were any."""
+        try:
+            changed_ns = os.stat(self._logs).st_mtime_ns
+        except OSError:
+            return False
+        if changed_ns == self._listed_ns:
+            return False
+        known = len(self.members)
+        self.read()
+        # one whose first line is not yet whole is looked at again
+        if len(self.members) == sum(1 for _ in self._files()):
+            self._listed_ns = changed_ns
+        return len(self.members) != known
+
+    def read(self) -> None:
+        """Read again what has changed in any log of this node."""
+        if not self.workers:
+            self._read_sizes()
+        for path, size in self._files():
+            process = _process(path, self.host)
+            if process is None or (process in self.members and self.members[process].lines == size):
+                continue
+            if (member := _member(path, process, size)) is not None:
+                self.members[process] = member
+
+    def number(self, worker: Worker) -> int:
+        """Return the number by which a worker, or its manager, stands among the ranks of the job."""
+        if worker.index is not None:
+            return worker.index
+        return self.nodes * self.workers + worker.manager
+
+    def index(self, manager: int, member: Member) -> int:
+        """Return a worker's number among all of the ensemble."""
+        return manager * self.workers + member.place
+
+    @property
+    def _logs(self) -> Path:
+        return self.folder / "workers" / self.host
+
+    def _files(self) -> Iterable[tuple[Path, int]]:
+        try:
+            with os.scandir(self._logs) as entries:
+                return [(Path(entry.path), entry.stat().st_size) for entry in entries if entry.name.endswith(".log")]
+        except OSError:
+            return []
+
+    def _read_sizes(self) -> None:
+        try:
+            words = dict(line.split() for line in (self.folder / "ensemble").read_text().splitlines())
+            self.nodes, self.workers = int(words["nodes"]), int(words["workers"])
+        except (OSError, ValueError, KeyError):
+            return
+
+
+def placed(
+    crew: Crew, ranks: tuple[RankView, ...], parents: Mapping[int, int | None], ids: Mapping[int, ProcessId]
+) -> tuple[RankView, ...]:
+    """Return the ranks of an ensemble: its workers, and its managers without what is below a worker.
+
+    `ranks` are those that the launcher started, `parents` and `ids` the processes of the job on this node by pid.
+    """
+    if not crew.workers:
+        return ranks
+    members = {m.process.pid: m for m in crew.members.values() if ids.get(m.process.pid) == m.process}
+    owner = {pid: _owner(pid, parents, members) for pid in ids}
+    of_launcher = [rank for rank in ranks if rank.launcher is not Launcher.NONE]
+    rank_of = {member.pid: rank for rank in of_launcher for member in rank.members}
+    found = [_manager(crew, rank, owner) for rank in of_launcher]
+    for pid, member in members.items():
+        above = rank_of.get(pid)
+        manager = (above.rank if above is not None else 0) + member.block * crew.nodes
+        worker = Worker(crew.index(manager, member), manager, member.task, member.workload)
+        found.append(
+            RankView(
+                rank=crew.number(worker),
+                launcher=above.launcher if above is not None else Launcher.NONE,
+                top=above.top if above is not None else member.process,
+                main=member.process,
+                members=tuple(ids[each] for each, its in owner.items() if its == pid),
+                worker=worker,
+            )
+        )
+    if not found:
+        return ranks
+    return tuple(sorted({rank.rank: rank for rank in found}.values(), key=lambda rank: rank.rank))
+
+
+def confirmed(crew: Crew, ranks: tuple[RankView, ...]) -> tuple[RankView, ...]:
+    """Return the ranks, with no task for workers that have begun or ended one since `ranks` were told."""
+    before = {process: member.lines for process, member in crew.members.items()}
+    crew.read()
+    changed = {process for process, member in crew.members.items() if before.get(process) != member.lines}
+    return tuple(
+        rank.but(worker=rank.worker.but(task=None)) if rank.worker is not None and rank.main in changed else rank
+        for rank in ranks
+    )
+
+
+def _manager(crew: Crew, rank: RankView, owner: Mapping[int, int | None]) -> RankView:
+    worker = Worker(None, rank.rank)
+    left = tuple(member for member in rank.members if owner.get(member.pid) is None)
+    return rank.but(rank=crew.number(worker), members=left, size=None, worker=worker)
+
+
+def _owner(pid: int, parents: Mapping[int, int | None], members: Mapping[int, Member]) -> int | None:
+    """Return the worker that is a process or an ancestor of it: the highest, for what a task starts is its own."""
+    found, seen = None, set[int]()
+    at: int | None = pid
+    while at is not None and at not in seen:
+        seen.add(at)
+        found = at if at in members else found
+        at = parents.get(at)
+    return found
+
+
+def _process(path: Path, host: str) -> ProcessId | None:
+    pid, _, start_time = path.stem.partition("-")
+    return ProcessId(host, int(pid), int(start_time)) if pid.isdigit() and start_time.isdigit() else None
+
+
+def _member(path: Path, process: ProcessId, size: int) -> Member | None:
+    """Read a worker's log; None if its first line is not there yet, or is not one."""
+    try:
+        with path.open("rb") as file:
+            head = file.readline(TAIL)
+            file.seek(max(len(head), size - TAIL))
+            tail = file.read(TAIL)
+    except OSError:
+        return None
+    words = head.split()
+    if not head.endswith(b"\n") or len(words) < 3 or words[0] != b"W":
+        return None
+    place, block = (int(word) if word.isdigit() else 0 for word in words[1:3])
+    last = tail.rpartition(b"\n")[0].rpartition(b"\n")[2].split()
+    is_busy = len(last) >= 3 and last[0] == b"B" and last[2].isdigit()
+    task = int(last[2]) if is_busy else None
+    workload = last[3].decode(errors="replace") if is_busy and len(last) > 3 else ""
+    return Member(process, place, block, task, workload, size)

@@ -1,0 +1,161 @@
+"""Workers of an ensemble take the place of ranks: from the marks of their tasks, and only while they run one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangprobe.model import Launcher, ProcessId, RankView, Worker
+from hangprobe.observe.crew import Crew, confirmed, placed
+
+HOST = "node02"
+MANAGER, FIRST, SECOND, CHILD, OTHER = 50, 60, 61, 70, 80
+IDS = {pid: ProcessId(HOST, pid, pid * 10) for pid in (MANAGER, FIRST, SECOND, CHILD, OTHER)}
+PARENTS: dict[int, int | None] = {MANAGER: 1, FIRST: MANAGER, SECOND: MANAGER, CHILD: FIRST, OTHER: MANAGER}
+RANK = RankView(1, Launcher.HYDRA, IDS[MANAGER], IDS[MANAGER], tuple(IDS.values()), size=3)
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    (tmp_path / "ensemble").write_text("nodes 3\nworkers 2\n")
+    (tmp_path / "workers" / HOST).mkdir(parents=True)
+    return tmp_path
+
+
+def log(marks: Path, pid: int, text: str) -> None:
+    with (marks / "workers" / HOST / f"{pid}-{pid * 10}.log").open("a") as file:
+        file.write(text)
+
+
+def ranks(crew: Crew) -> dict[int, RankView]:
+    crew.read()
+    return {rank.rank: rank for rank in placed(crew, (RANK,), PARENTS, IDS)}
+
+
+def test_a_worker_stands_for_a_rank_and_what_it_has_started_is_its_tree(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\nB 1.5 7 noop\n")
+    log(marks, SECOND, "W 1 0 2 50 pool\n")
+    found = ranks(Crew(marks, HOST))
+    assert found[2].worker == Worker(2, 1, 7, "noop")
+    assert (found[2].main, found[2].top, found[2].launcher) == (IDS[FIRST], IDS[MANAGER], Launcher.HYDRA)
+    assert set(found[2].members) == {IDS[FIRST], IDS[CHILD]}
+    assert (found[3].worker, found[3].main) == (Worker(3, 1), IDS[SECOND])
+
+
+def test_the_manager_comes_after_all_workers_and_keeps_what_is_below_none_of_them(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\n")
+    found = ranks(Crew(marks, HOST))
+    assert found[7].worker == Worker(None, 1)
+    assert set(found[7].members) == {IDS[MANAGER], IDS[SECOND], IDS[OTHER]}
+    assert found[7].size is None
+
+
+def test_the_number_that_the_launcher_gave_stays_known(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\n")
+    found = ranks(Crew(marks, HOST))
+    assert {rank.given for rank in found.values()} == {1}
+    assert RANK.given == 1
+
+
+def test_before_the_ensemble_has_begun_ranks_are_the_launcher_s(tmp_path: Path) -> None:
+    assert placed(Crew(tmp_path, HOST), (RANK,), PARENTS, IDS) == (RANK,)
+
+
+def test_a_command_without_ranks_is_the_job_until_its_workers_come(marks: Path) -> None:
+    lone = RankView(0, Launcher.NONE, IDS[MANAGER], IDS[MANAGER], tuple(IDS.values()))
+    crew = Crew(marks, HOST)
+    crew.read()
+    assert placed(crew, (lone,), PARENTS, IDS) == (lone,)
+    log(marks, FIRST, "W 0 0 2 50 pool\n")
+    crew.read()
+    assert [rank.main for rank in placed(crew, (lone,), PARENTS, IDS)] == [IDS[FIRST]]
+
+
+def test_of_a_second_block_managers_and_workers_have_numbers_of_their_own(marks: Path) -> None:
+    log(marks, FIRST, "W 0 1 2 50 pool\n")
+    (worker,) = (rank for rank in ranks(Crew(marks, HOST)).values() if rank.main == IDS[FIRST])
+    assert worker.worker == Worker(2 * (3 + 1), 3 + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [
+        ("W 0 0 2 50 p\n", None),
+        ("W 0 0 2 50 p\nB 1.0 3 noop\n", 3),
+        ("W 0 0 2 50 p\nB 1.0 3 noop\nE 1.1 3 ok\n", None),
+        ("W 0 0 2 50 p\nB 1.0 3 noop\nE 1.1 3 o", 3),  # its end is only half written
+        ("W 0 0 2 50 p\nB 1.0 3 noop\nE 1.1 3 ok\nB 1.2 14 noop\n", 14),
+        ("W - - - - -\nB 1.0 3 noop\n", 3),
+    ],
+)
+def test_a_worker_runs_the_task_that_it_has_begun_and_not_ended(marks: Path, text: str, task: int | None) -> None:
+    log(marks, FIRST, text)
+    crew = Crew(marks, HOST)
+    crew.read()
+    assert [member.task for member in crew.members.values()] == [task]
+
+
+@given(st.lists(st.booleans(), max_size=300), st.text("abc", min_size=1, max_size=60))
+def test_of_long_logs_the_end_is_enough(tmp_path_factory: pytest.TempPathFactory, ends: list[bool], name: str) -> None:
+    folder = tmp_path_factory.mktemp("marks")
+    (folder / "ensemble").write_text("nodes 3\nworkers 2\n")
+    (folder / "workers" / HOST).mkdir(parents=True)
+    lines = ["W 0 0 2 50 pool\n"]
+    for number, has_ended in enumerate(ends):
+        lines.append(f"B 1.0 {number} {name}\n")
+        lines += [f"E 1.0 {number} ok\n"] if has_ended or number < len(ends) - 1 else []
+    log(folder, FIRST, "".join(lines))
+    crew = Crew(folder, HOST)
+    crew.read()
+    expected = len(ends) - 1 if ends and not ends[-1] else None
+    assert [member.task for member in crew.members.values()] == [expected]
+
+
+@pytest.mark.parametrize("text", ["", "W 0 0", "nonsense\n", "W\n"])
+def test_a_log_whose_first_line_is_not_whole_is_read_again(marks: Path, text: str) -> None:
+    log(marks, FIRST, text)
+    crew = Crew(marks, HOST)
+    assert crew.has_newcomers() is False
+    (marks / "workers" / HOST / f"{FIRST}-{FIRST * 10}.log").write_text("W 0 0 2 50 pool\n")
+    assert crew.has_newcomers() is True
+    assert crew.has_newcomers() is False
+
+
+def test_files_of_other_names_and_of_other_nodes_are_nobody_s(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\n")
+    (marks / "workers" / HOST / "notes.log").write_text("W 0 0 2 50 pool\n")
+    (marks / "workers" / HOST / "60-600.log.swp").write_text("W 0 0 2 50 pool\n")
+    (marks / "workers" / "node03").mkdir()
+    (marks / "workers" / "node03" / "61-610.log").write_text("W 0 0 2 50 pool\n")
+    crew = Crew(marks, HOST)
+    crew.read()
+    assert list(crew.members) == [IDS[FIRST]]
+
+
+def test_a_pid_that_another_process_has_now_is_no_worker(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\n")
+    crew = Crew(marks, HOST)
+    crew.read()
+    ids = {**IDS, FIRST: ProcessId(HOST, FIRST, 999)}
+    assert [rank.main.pid for rank in placed(crew, (RANK,), PARENTS, ids)] == [MANAGER]
+
+
+def test_an_ensemble_within_a_task_belongs_to_the_worker_that_runs_it(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\nB 1.0 1 ensemble\n")
+    log(marks, CHILD, "W 0 0 1 60 other\n")
+    members = {rank.main: set(rank.members) for rank in ranks(Crew(marks, HOST)).values()}
+    assert members[IDS[FIRST]] == {IDS[FIRST], IDS[CHILD]}
+
+
+def test_whoever_has_begun_or_ended_a_task_during_a_look_has_none_in_it(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\nB 1.0 1 noop\n")
+    log(marks, SECOND, "W 1 0 2 50 pool\nB 1.0 2 noop\n")
+    crew = Crew(marks, HOST)
+    crew.read()
+    before = placed(crew, (RANK,), PARENTS, IDS)
+    log(marks, FIRST, "E 2.0 1 ok\nB 2.0 3 noop\n")
+    after = {rank.main: rank.worker for rank in confirmed(crew, before)}
+    assert (after[IDS[FIRST]], after[IDS[SECOND]]) == (Worker(2, 1, None, "noop"), Worker(3, 1, 2, "noop"))
