@@ -4,9 +4,13 @@
      ├── UsageError                 the command line asks for something that cannot be
      │    ├── UnknownName               a reproducer, variant, mitigation ... that does not exist
      │    ├── NoSuchProcess             the process to look at is not there
+     │    ├── ConfigurationUnreadable   the configuration's file is not there, or no text
      │    └── NoSuchJob                 the batch system has no such job, or it has no nodes
      ├── ExtraMissing               a library that only some commands need is not installed
      ├── NoJobFound                 none of the nodes that answered runs a job
+     ├── ConfigurationRefused       a Parsl configuration cannot work as it stands
+     ├── SubjectMute                an environment cannot say what its Parsl accepts
+     ├── SubjectFailed              an environment with a version of Parsl cannot be made
      ├── UnwritableFolder           the results cannot be written where they should go
      ├── UnwritableFile             neither can the document
      ├── CommandNotStarted          the program under watch could not be executed
@@ -19,8 +23,18 @@
      ├── LinkFileRefused            the file that joins the nodes of a job is not to be had, or not to be believed
      ├── GuardianLost               the process that owns the job died first
      ├── RecordUnreadable           a record file is damaged or of a newer schema
+     ├── CampaignMissing            the folder to go on with holds no campaign
+     ├── CampaignExists             the folder for a new campaign is not empty
+     ├── CampaignDiffers            the campaign on disk is another one than asked for
+     ├── VersionsDiffer             it was begun with other versions than are here now
+     ├── CampaignBusy               another runner works in the campaign's folder
+     ├── TrialsFail                 one trial after the other could not be made
      ├── NamespacesForbidden        the kernel or its administrator allows no namespaces
-     ├── ToolMissing                a program that a testbed needs is neither installed nor to be had
+     ├── ToolMissing                a program of the system is neither installed nor to be had
+     ├── GnuParallelMissing         neither is GNU parallel
+     ├── NotGnuParallel             what was given as GNU parallel is something else, or does not work
+     ├── PerlMissing                there is no Perl to run it, or not all of Perl
+     ├── EnvironmentUnfit           a program cannot be put into this environment
      ├── TestbedMissing             no testbed of this name is up
      ├── TestbedExists              a testbed of this name is up, and is another one than asked for
      └── TestbedFailed              a testbed could not be built or taken down
@@ -30,8 +44,9 @@ Each class has a slug that leads to the paragraph of the same name in docs/messa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 
 class HangprobeError(Exception):
@@ -79,8 +94,8 @@ class UnwritableFile(HangprobeError):
 
     slug = "unwritable-file"
 
-    def __init__(self, file: str, why: str) -> None:
-        super().__init__(f"cannot write {file}: {why}", "name a file in a writable folder with --json FILE")
+    def __init__(self, file: str, why: str, option: str = "--json FILE") -> None:
+        super().__init__(f"cannot write {file}: {why}", f"name a file in a writable folder with {option}")
 
 
 class CommandNotStarted(HangprobeError):
@@ -205,12 +220,59 @@ class NamespacesForbidden(HangprobeError):
 
 
 class ToolMissing(HangprobeError):
-    """A program of the system that a testbed needs is neither installed nor to be had."""
+    """A program of the system that is needed is neither installed nor to be had."""
 
     slug = "tool-missing"
 
     def __init__(self, package: str, why: str, remedy: str = "") -> None:
-        super().__init__(f"a testbed needs {package}: {why}", remedy or f"as root: apt-get install {package}")
+        super().__init__(f"{package} is needed and missing: {why}", remedy or f"as root: apt-get install {package}")
+        self.why = why
+
+
+class GnuParallelMissing(HangprobeError):
+    """GNU parallel is not on PATH, and Debian's package is not to be had."""
+
+    slug = "gnu-parallel-missing"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"no GNU parallel is to be had: {why}",
+            "hangprobe setup parallel --from FILE, with parallel-latest.tar.bz2 of https://ftp.gnu.org/gnu/parallel/",
+        )
+
+
+class NotGnuParallel(HangprobeError):
+    """What was given as GNU parallel is something else, or does not work."""
+
+    slug = "not-gnu-parallel"
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(
+            f"{path} is not GNU parallel: {what}", "hangprobe setup parallel brings it; its archive: --from FILE"
+        )
+        self.what = what
+
+
+class PerlMissing(HangprobeError):
+    """There is no Perl that could run GNU parallel, or not all of Perl."""
+
+    slug = "perl-missing"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"GNU parallel is a Perl program, and {why}",
+            "as root: apt-get install perl (or dnf), or your site's module",
+        )
+
+
+class EnvironmentUnfit(HangprobeError):
+    """A program cannot be put into this environment."""
+
+    slug = "environment-unfit"
+
+    def __init__(self, folder: str, why: str, remedy: str = "") -> None:
+        named = "name a virtual environment of yours with --into DIR (python -m venv DIR makes one)"
+        super().__init__(f"cannot install into {folder}: {why}", remedy or named)
 
 
 class TestbedMissing(HangprobeError):
@@ -264,3 +326,126 @@ class LinkFileRefused(HangprobeError):
 
     def __init__(self, path: str, why: str, remedy: str = "it must be yours, and have mode 0600") -> None:
         super().__init__(f"cannot use the link file {path}: {why}", remedy)
+
+
+class CampaignMissing(HangprobeError):
+    """The folder to go on with holds no campaign."""
+
+    slug = "campaign-missing"
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"{folder} holds no campaign", f"begin one there with --out {folder}")
+
+
+class CampaignExists(HangprobeError):
+    """The folder for a new campaign holds one already, or something else."""
+
+    slug = "campaign-exists"
+
+    def __init__(self, folder: str, is_campaign: bool, found: str) -> None:
+        what = "holds a campaign already" if is_campaign else f"is not empty ({found})"
+        other = "name another with --out DIR"
+        super().__init__(f"{folder} {what}", f"go on with --resume {folder}, or {other}" if is_campaign else other)
+
+
+class CampaignDiffers(HangprobeError):
+    """The campaign on disk is another one than asked for: their trials must not be counted together."""
+
+    slug = "campaign-differs"
+
+    def __init__(self, folder: str, what: str) -> None:
+        super().__init__(
+            f"{folder} holds another campaign: {what}",
+            f"--resume {folder} alone takes all from disk; or begin another with --out DIR",
+        )
+
+
+class VersionsDiffer(HangprobeError):
+    """A campaign was begun with other versions than are here now: their trials are not of one cell."""
+
+    slug = "versions-differ"
+
+    def __init__(self, folder: str, name: str, was: str, now: str) -> None:
+        super().__init__(
+            f"{folder} was begun with {name} {was}, and here is {now}",
+            f"go on where {name} is {was}, or begin another with --out DIR",
+        )
+
+
+class CampaignBusy(HangprobeError):
+    """Another runner works in the campaign's folder."""
+
+    slug = "campaign-busy"
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"another hangprobe compare is at work in {folder}", "wait for it, or end it with Ctrl-C")
+
+
+class TrialsFail(HangprobeError):
+    """One trial after the other could not be made: something is wrong here, and not with any launcher."""
+
+    slug = "trials-fail"
+
+    def __init__(self, count: int, why: str, folder: str) -> None:
+        super().__init__(
+            f"{count} trials in a row could not be made, the last because {why}",
+            f"mend that and go on with hangprobe compare --resume {folder}",
+        )
+
+
+class Told(Protocol):
+    """A mistake that can say itself."""
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether the configuration cannot be used because of it."""
+        ...
+
+    def told(self, path: str) -> str:
+        """Return place, what, why and what to write instead."""
+        ...
+
+
+class ConfigurationRefused(HangprobeError):
+    """A Parsl configuration cannot work as it stands; `str()` shows all that was found, mistakes and warnings."""
+
+    slug = "configuration-refused"
+
+    def __init__(self, path: str, mistakes: Sequence[Told]) -> None:
+        refusing = sum(one.is_refusing for one in mistakes)
+        warnings = len(mistakes) - refusing
+        counted = f"{refusing} mistake{'s' * (refusing != 1)}"
+        counted += f" and {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
+        shown = "\n\n".join(one.told(path) for one in mistakes)
+        super().__init__(f"{path} is refused: {counted}\n\n{shown}")
+        self.path, self.mistakes = path, tuple(mistakes)
+
+
+class ConfigurationUnreadable(UsageError):
+    """The configuration's file is not there, may not be read, or is no text."""
+
+    slug = "configuration-unreadable"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"cannot read the configuration {path}: {why}", "name a Python file with a Parsl Config")
+
+
+class SubjectMute(HangprobeError):
+    """A subject environment cannot say what its Parsl accepts."""
+
+    slug = "subject-mute"
+
+    def __init__(self, python: str, why: str) -> None:
+        super().__init__(f"{python} cannot say what its Parsl accepts: {why}", f"{python} -m pip install parsl")
+
+
+class SubjectFailed(HangprobeError):
+    """An environment with the version of Parsl that was asked for cannot be made."""
+
+    slug = "subject-failed"
+
+    def __init__(self, version: str, why: str, remedy: str = "") -> None:
+        super().__init__(
+            f"no environment with Parsl {version}: {why}",
+            remedy or "see that the package index can be reached, or use --parsl installed",
+        )

@@ -90,9 +90,9 @@ def read(path: Path) -> Iterator[Line]:
         yield decoded
 
 
-def encode(result: Result) -> bytes:
-    """Return the document of one job as one line of JSON."""
-    return _json(result) + b"\n"
+def encode(document: msgspec.Struct) -> bytes:
+    """Return a document, of one job or another, as one line of JSON."""
+    return _json(document) + b"\n"
 
 
 def decode(document: bytes) -> Result:

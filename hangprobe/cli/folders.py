@@ -33,17 +33,17 @@ def make(folder: Path) -> Path:
     return folder.absolute()
 
 
-def check_file(json: str | None) -> None:
+def check_file(json: str | None, option: str = "--json FILE") -> None:
     """Check that a document can be written before anything is started. Raises UnwritableFile."""
     if json is None or json == "-":
         return
     path = Path(json)
     if path.is_dir():
-        raise UnwritableFile(json, "it is a folder")
+        raise UnwritableFile(json, "it is a folder", option)
     if not path.absolute().parent.is_dir():
-        raise UnwritableFile(json, "its folder does not exist")
+        raise UnwritableFile(json, "its folder does not exist", option)
     if not os.access(path.absolute().parent, os.W_OK):
-        raise UnwritableFile(json, "its folder is not writable")
+        raise UnwritableFile(json, "its folder is not writable", option)
 
 
 def write_result(folder: Path, result: Result) -> None:

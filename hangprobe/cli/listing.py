@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hangprobe.ensemble import launchers, workloads
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
 from hangprobe.programs import ProgramFile, load
 
@@ -18,18 +19,23 @@ class Kind(StrEnum):
     CONTROLS = "controls"
     MECHANISMS = "mechanisms"
     MITIGATIONS = "mitigations"
+    WORKLOADS = "workloads"
+    LAUNCHERS = "launchers"
 
 
 def show(
     kind: Annotated[Kind | None, typer.Argument(help="Only this list.", show_default=False)] = None,
 ) -> None:
-    """List reproducers, controls, mechanisms and mitigations."""
+    """List reproducers, controls, mechanisms, mitigations, and the workloads and launchers of compare."""
     programs = load()
     lists = {
         Kind.REPRODUCERS: [row for each in programs.values() if each.kind == "reproducer" for row in _rows(each)],
         Kind.CONTROLS: [row for each in programs.values() if each.kind == "control" for row in _rows(each)],
         Kind.MECHANISMS: [(mechanism.slug, mechanism.title) for mechanism in MECHANISMS.values()],
         Kind.MITIGATIONS: [(mitigation.slug, mitigation.title) for mitigation in MITIGATIONS.values()],
+        Kind.WORKLOADS: [row for each in workloads.TABLE.values() for row in _workload(each)],
+        Kind.LAUNCHERS: [(each.name, each.says) for each in launchers.TABLE.values()]
+        + [(launchers.AS_CONFIGURED, "the launcher of the CONFIG.py that compare was given")],
     }
     wanted = [kind] if kind is not None else list(Kind)
     for number, each in enumerate(wanted):
@@ -38,6 +44,11 @@ def show(
         width = max(len(name) for name, _ in lists[each])
         for name, title in lists[each]:
             print(f"  {name.ljust(width)}  {title}")
+
+
+def _workload(workload: workloads.Workload) -> list[tuple[str, str]]:
+    rows = [(workload.name, f"{workload.says} ({workload.expect})")]
+    return rows + ([("", f"arguments: {workload.arguments}")] if workload.arguments else [])
 
 
 def _rows(program: ProgramFile) -> list[tuple[str, str]]:

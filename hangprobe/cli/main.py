@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 
-COMMANDS = ("run", "watch", "attach", "list", "testbed", "doctor")
+COMMANDS = ("run", "watch", "attach", "list", "testbed", "doctor", "setup", "compare", "report")
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -41,14 +41,17 @@ def _hangprobe(
 
 
 def _add_commands() -> None:
-    from hangprobe.cli import attach, doctor, listing, run, testbed, watch
+    from hangprobe.cli import attach, compare, doctor, listing, report, run, setup, testbed, watch
 
     app.command("run")(run.run)
     app.command("watch", context_settings={"allow_interspersed_args": False})(watch.watch)
     app.command("attach")(attach.attach)
+    app.command("compare")(compare.compare)
+    app.command("report")(report.report)
     app.command("list")(listing.show)
     app.command("doctor")(doctor.doctor)
     app.add_typer(testbed.app, name="testbed")
+    app.add_typer(setup.app, name="setup")
 
 
 _add_commands()
@@ -68,7 +71,11 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(usage)
     except HangprobeError as error:
         _complain(str(error))
-        failed = Code.FAILED if words[:1] == ["testbed"] and "exec" not in words[1:2] else Code.ERROR
+        failed = (
+            Code.FAILED
+            if words[:1] in (["testbed"], ["setup"], ["compare"]) and "exec" not in words[1:2]
+            else Code.ERROR
+        )
         sys.exit(error.status if is_watch and isinstance(error, CommandNotStarted) else failed)
     except KeyboardInterrupt:
         sys.exit(Code.INTERRUPTED)

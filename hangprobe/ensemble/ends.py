@@ -14,6 +14,8 @@ from hangprobe.watched import Watched
 
 SETTLE_S = 2.0
 """For which nothing new must have been told: nodes find the same hang within a second of each other."""
+LEAVE_S = 5.0
+"""For an ensemble whose tasks have ended to end too, once its managers have stalled."""
 CAUGHT = frozenset({RankState.PROVEN, RankState.LEAK, RankState.STALLED})
 
 
@@ -44,11 +46,19 @@ class TrialEnds:
         self._first_s = self._first_s or now_s
         if now_s - self._first_s >= self.task_timeout_s:
             return f"{self.task_timeout_s:g} s after the first hang not all tasks had ended or hung (--task-timeout)"
-        if watchdog.verdict is Verdict.HANG and now_s - watchdog.standing_since_s >= SETTLE_S:
+        standing_s = now_s - watchdog.standing_since_s
+        if watchdog.verdict is Verdict.HANG and standing_s >= SETTLE_S:
             caught = {(rank.host, rank.pid) for rank in watchdog.digest.ranks if rank.state in CAUGHT}
             if self._busy() <= caught:
                 return "every task has ended, or hangs"
+        if watchdog.verdict is Verdict.STALL and standing_s >= LEAVE_S and not self._busy() and self._has_begun:
+            return "every task has ended, and the launcher has not"
         return None
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether any worker has had a task."""
+        return any(crew.members for crew in self._crews.values())
 
     def _busy(self) -> set[tuple[str, int]]:
         """Return host and pid of every worker that runs a task."""

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from hangprobe.agent.joint.linking import Link, tag_of
+from hangprobe.context.values import LaunchContext
 from hangprobe.ensemble.ends import TrialEnds
 from hangprobe.ensemble.leftovers import sweep, sweep_all
 from hangprobe.ensemble.measures import measure
@@ -37,6 +38,7 @@ from hangprobe.record import write_whole
 from hangprobe.result import Finding, Result, StartedAlike
 
 CHILD = Path(__file__).with_name("htex_child.py")
+TRIAL_FOLDER = "%t"
 LATE_S = 15.0
 """Beyond the trial's own time: the driver should notice first that it is up, and say so."""
 
@@ -158,7 +160,7 @@ class Runner:
             verdict=result.verdict.value,
             detected_after_s=result.detected_after_s,
             findings=tuple(finding.but(says=_of_workers(finding)) for finding in result.findings),
-            contexts=_of_managers(result),
+            contexts=_of_managers(result, folder),
             leftovers=tuple(watched.left),
         )
 
@@ -194,15 +196,25 @@ def _of_workers(finding: Finding) -> str:
     return finding.says.replace(ranks, ranks.replace("rank", "worker"), 1)
 
 
-def _of_managers(result: Result) -> tuple[StartedAlike, ...]:
-    """Return what the launcher gave the managers, by their index."""
+def _of_managers(result: Result, folder: Path) -> tuple[StartedAlike, ...]:
+    """Return what the launcher gave the managers, by their index, with one name for the folders of all trials."""
     index = {
         rank.rank: int(rank.detail["manager"])
         for rank in result.ranks
         if rank.detail is not None and "worker" not in rank.detail
     }
     found = ((fold(index[rank] for rank in unfold(each.ranks) if rank in index), each) for each in result.contexts)
-    return tuple(each.but(ranks=ranks) for ranks, each in found if ranks)
+    return tuple(StartedAlike(ranks, _anywhere(each.context, str(folder))) for ranks, each in found if ranks)
+
+
+def _anywhere(context: LaunchContext, folder: str) -> LaunchContext:
+    """Return a launch context in which a trial's folder is called `%t`: no two trials have the same."""
+    variables = context.variables
+    if variables is not None:
+        values = tuple((name, value.replace(folder, TRIAL_FOLDER)) for name, value in variables.values)
+        variables = variables.but(values=values)
+    where = context.folder.replace(folder, TRIAL_FOLDER) if context.folder is not None else None
+    return context.but(folder=where, variables=variables)
 
 
 def _words(folder: Path, tag: str, marks: Path, prefix: tuple[str, ...]) -> tuple[str, ...]:

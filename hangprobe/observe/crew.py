@@ -107,37 +107,71 @@ class Crew:
             return
 
 
-def placed(
-    crew: Crew, ranks: tuple[RankView, ...], parents: Mapping[int, int | None], ids: Mapping[int, ProcessId]
-) -> tuple[RankView, ...]:
-    """Return the ranks of an ensemble: its workers, and its managers without what is below a worker.
+@dataclass(slots=True)
+class Places:
+    """Which process of a node's job is of which worker. `parents` and `ids`: the job's processes here by pid."""
 
-    `ranks` are those that the launcher started, `parents` and `ids` the processes of the job on this node by pid.
-    """
-    if not crew.workers:
-        return ranks
-    members = {m.process.pid: m for m in crew.members.values() if ids.get(m.process.pid) == m.process}
-    owner = {pid: _owner(pid, parents, members) for pid in ids}
-    of_launcher = [rank for rank in ranks if rank.launcher is not Launcher.NONE]
-    rank_of = {member.pid: rank for rank in of_launcher for member in rank.members}
-    found = [_manager(crew, rank, owner) for rank in of_launcher]
-    for pid, member in members.items():
-        above = rank_of.get(pid)
-        manager = (above.rank if above is not None else 0) + member.block * crew.nodes
-        worker = Worker(crew.index(manager, member), manager, member.task, member.workload)
-        found.append(
-            RankView(
-                rank=crew.number(worker),
-                launcher=above.launcher if above is not None else Launcher.NONE,
-                top=above.top if above is not None else member.process,
-                main=member.process,
-                members=tuple(ids[each] for each, its in owner.items() if its == pid),
-                worker=worker,
-            )
+    crew: Crew
+    parents: Mapping[int, int | None]
+    ids: Mapping[int, ProcessId]
+    members: dict[int, Member] = field(init=False)
+    """The workers that are there, by pid."""
+    owner: dict[int, int | None] = field(init=False)
+    """The worker that a process is, or descends from; None if it is no worker's."""
+
+    def __post_init__(self) -> None:
+        """Look for each process's worker."""
+        known = self.crew.members.values()
+        self.members = {each.process.pid: each for each in known if self.ids.get(each.process.pid) == each.process}
+        self.owner = {pid: self._owner(pid) for pid in self.ids}
+
+    def placed(self, ranks: tuple[RankView, ...]) -> tuple[RankView, ...]:
+        """Return the ranks of an ensemble: its workers, and its managers without what is below a worker.
+
+        `ranks` are those that the launcher started: of what workers have started there is none among them, for a task
+        may start a job of ranks itself.
+        """
+        if not self.crew.workers:
+            return ranks
+        started = [rank for rank in ranks if rank.launcher is not Launcher.NONE]
+        rank_of = {member.pid: rank for rank in started for member in rank.members}
+        found = [self._manager(rank) for rank in started]
+        found += [self._worker(pid, member, self._above(pid, rank_of)) for pid, member in self.members.items()]
+        return tuple(sorted({rank.rank: rank for rank in found}.values(), key=lambda rank: rank.rank)) or ranks
+
+    def _manager(self, rank: RankView) -> RankView:
+        worker = Worker(None, rank.rank)
+        left = tuple(member for member in rank.members if self.owner.get(member.pid) is None)
+        return rank.but(rank=self.crew.number(worker), members=left, size=None, worker=worker)
+
+    def _worker(self, pid: int, member: Member, above: RankView | None) -> RankView:
+        manager = (above.rank if above is not None else 0) + member.block * self.crew.nodes
+        worker = Worker(self.crew.index(manager, member), manager, member.task, member.workload)
+        return RankView(
+            rank=self.crew.number(worker),
+            launcher=above.launcher if above is not None else Launcher.NONE,
+            top=above.top if above is not None else member.process,
+            main=member.process,
+            members=tuple(self.ids[each] for each, its in self.owner.items() if its == pid),
+            worker=worker,
         )
-    if not found:
-        return ranks
-    return tuple(sorted({rank.rank: rank for rank in found}.values(), key=lambda rank: rank.rank))
+
+    def _above(self, pid: int, rank_of: Mapping[int, RankView]) -> RankView | None:
+        """Return the rank that a worker's manager is in."""
+        return next((rank_of[each] for each in self._ancestry(pid) if each in rank_of), None)
+
+    def _owner(self, pid: int) -> int | None:
+        """Return the worker that is a process or an ancestor of it: the highest, for what a task starts is its own."""
+        return next((each for each in reversed(self._ancestry(pid)) if each in self.members), None)
+
+    def _ancestry(self, pid: int) -> list[int]:
+        """Return a process and its ancestors, from below."""
+        found: dict[int, None] = {}
+        at: int | None = pid
+        while at is not None and at not in found:
+            found[at] = None
+            at = self.parents.get(at)
+        return list(found)
 
 
 def confirmed(crew: Crew, ranks: tuple[RankView, ...]) -> tuple[RankView, ...]:
@@ -149,23 +183,6 @@ def confirmed(crew: Crew, ranks: tuple[RankView, ...]) -> tuple[RankView, ...]:
         rank.but(worker=rank.worker.but(task=None)) if rank.worker is not None and rank.main in changed else rank
         for rank in ranks
     )
-
-
-def _manager(crew: Crew, rank: RankView, owner: Mapping[int, int | None]) -> RankView:
-    worker = Worker(None, rank.rank)
-    left = tuple(member for member in rank.members if owner.get(member.pid) is None)
-    return rank.but(rank=crew.number(worker), members=left, size=None, worker=worker)
-
-
-def _owner(pid: int, parents: Mapping[int, int | None], members: Mapping[int, Member]) -> int | None:
-    """Return the worker that is a process or an ancestor of it: the highest, for what a task starts is its own."""
-    found, seen = None, set[int]()
-    at: int | None = pid
-    while at is not None and at not in seen:
-        seen.add(at)
-        found = at if at in members else found
-        at = parents.get(at)
-    return found
 
 
 def _process(path: Path, host: str) -> ProcessId | None:

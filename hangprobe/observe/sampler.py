@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hangprobe.judgement import Progress, Quiet
 from hangprobe.model import Launcher, ProcessId, RankView, Unreadable
 from hangprobe.observe.candidates import Graphs, WatchedProcess, WatchedTask, possible_wakers
-from hangprobe.observe.crew import Crew, placed
+from hangprobe.observe.crew import Crew, Places
 from hangprobe.observe.procfs import parse_call
 from hangprobe.observe.ranks import Relative, attribute
 from hangprobe.observe.reader import Reader
@@ -196,15 +196,15 @@ class Sampler:
         if self._news == self.roster.news and not is_forced:
             return self._ranks
         self._news = self.roster.news
+        places = self._places()
         tree = [
             Relative(process.id, process.parent, process.name, process.marker, len(process.tasks))
-            for process in self.processes.values()
+            for pid, process in self.processes.items()
+            if places is None or places.owner[pid] is None
         ]
         ranks = attribute(tree, NOBODY if self.command is None else self.command, self.reader)
-        if self.crew is not None:
-            self.crew.read()
-            ids = {process.id.pid: process.id for process in self.processes.values()}
-            ranks = placed(self.crew, ranks, {pid: self.processes[pid].parent for pid in ids}, ids)
+        if places is not None:
+            ranks = places.placed(ranks)
         if any(rank.launcher is not Launcher.NONE for rank in self._ranks):
             # Ranks that have ended leave their launcher behind: it is not a rank of its own.
             ranks = tuple(rank for rank in ranks if rank.launcher is not Launcher.NONE)
@@ -212,6 +212,14 @@ class Sampler:
             self._rearrange(ranks)
         self._moved_s = {rank.rank: max(map(self._moved, rank.members), default=math.inf) for rank in self._ranks}
         return self._ranks
+
+    def _places(self) -> Places | None:
+        """Return who is of which worker now; None where the job is no ensemble."""
+        if self.crew is None:
+            return None
+        self.crew.read()
+        parents = {pid: process.parent for pid, process in self.processes.items()}
+        return Places(self.crew, parents, {pid: process.id for pid, process in self.processes.items()})
 
     def _moved(self, member: ProcessId) -> float:
         process = self.processes.get(member.pid)

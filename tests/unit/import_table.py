@@ -11,6 +11,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "model": set(),
     "judgement": {"model"},
+    "starter": {"model"},
     "evidence": {"model"},
     "policy": set(),
     "ranksets": set(),
@@ -22,7 +23,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "context.classes": {"context.values", "ranksets"},
     "record": {"errors", "judgement", "model", "evidence", "result"},
     "programs": {"errors", "model", "ranksets"},
+    "stats": {"model", "stats"},
+    "stats.sequential": {"model", "ensemble.records", "stats"},
     # touching the world
+    "packages": {"errors"},
     "observe.procfs": {"model"},
     "observe.reader": {"model", "observe.procfs"},
     "observe.kcmp": set(),
@@ -54,12 +58,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe.roots": {"model", "observe.ranks"},
     "observe.filewaits": {"filewaits", "model", "observe.fdinfo", "observe.procfs", "observe.reader"}
     | {"observe.waits.shapes"},
-    "observe.fed": {"model", "observe.feeding"},
+    "observe.fed": {"model", "starter", "observe.feeding"},
     "observe.waits.shapes": {"model"},
     "observe.waits": {"model", "observe.procfs", "observe.reader", "observe.fdinfo", "observe.holders"}
     | {"observe.tables", "observe.world", "observe.waits"},
     "observe.context": {"model", "context.values", "context.variables", "observe"},
-    "observe": {"errors", "judgement", "model", "evidence", "observe"},
+    "observe": {"errors", "judgement", "model", "starter", "evidence", "observe"},
     "launch.mpijob": set(),
     "launch.optiontables": {"hydraoptions", "model"},
     "launch.commandline": {"model", "launch.optiontables"},
@@ -71,10 +75,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "launch.output": set(),
     "launch.pretended": set(),
     "launch.jobsize": {"model", "launch.flavours", "launch.mpijob", "launch.session"},
+    "launch.genuine": {"errors"},
+    "launch.parallelsources": {"errors", "packages", "launch.genuine"},
+    "launch.gnuparallel": {"errors", "model", "record", "launch.genuine", "launch.parallelsources"},
     "launch": {"errors", "launch"},
     "testbed.layout": set(),
     "testbed.state": set(),
-    "testbed": {"errors", "testbed"},
+    "testbed": {"errors", "packages", "testbed"},
     # thinking
     "judge.knot": set(),
     "judge.leaks": {"model"},
@@ -92,6 +99,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explain.sentence": {"model", "ranksets", "result"},
     "explain": {"judgement", "model", "evidence", "result", "ranksets", "explain"},
     "report.contexts": {"ranksets", "explain.contextdiff"},
+    "report.comparison": {"ensemble.launchers", "ensemble.outcomes", "ensemble.plan", "ensemble.records"}
+    | {"context.values", "explain.catalogue", "explain.contextdiff", "model", "ranksets", "result", "stats"}
+    | {"report.comparison", "report.contexts"},
     "report": {"explain.contextdiff", "model", "ranksets", "result", "explain.catalogue", "report"},
     # the pipeline
     "diagnosis": {
@@ -107,7 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "explain",
     },
     "schedule": {"model", "policy", "observe", "judge", "diagnosis"},
-    "watchdog": {"model", "policy", "record", "observe", "diagnosis", "schedule"},
+    "watchdog": {"model", "starter", "policy", "record", "observe", "diagnosis", "schedule"},
     "digest": {
         "filewaits",
         "context.values",
@@ -138,7 +148,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent.link.addresses": set(),
     "agent.joint.lockwaits": {"digest", "filewaits", "model", "ranksets", "result"},
     "agent.observer.lockwatch": {"digest", "filewaits", "judge.collects", "model", "observe", "watchdog"},
-    "agent.link.messages": {"filewaits", "digest", "model", "ranksets", "record"},
+    "agent.link.messages": {"filewaits", "digest", "model", "starter", "ranksets", "record"},
     "agent.link.wire": {"agent.link.messages"},
     "agent.link.reaching": {"agent.link.addresses"},
     "agent.link.admission": {"agent.link.messages"},
@@ -150,12 +160,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "agent.link.wire",
     },
     "agent.link.line": {"agent.link.messages", "agent.link.reaching", "agent.link.wire"},
-    "agent.look.nodereport": {"context.values", "judgement", "model", "evidence"},
+    "agent.look.nodereport": {"context.values", "judgement", "model", "starter", "evidence"},
     "agent.hosts": {"errors"},
     "agent.look.fanout": {"ranksets", "agent.hosts", "agent.look.nodereport"},
     "agent.look.join": {
         "context.values",
         "judgement",
+        "starter",
         "model",
         "evidence",
         "policy",
@@ -229,8 +240,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"agent.link.admission", "agent.joint.linking", "agent.joint.merge", "agent.link.messages", "watched", "watchdog"}
     | {"agent.joint.lockwaits", "agent.observer.lockwatch", "filewaits"},
     "watched": {"digest", "model", "watchdog"},
+    # comparing launchers
+    "ensemble.records": {"model", "result"},
+    "ensemble.reading": {"errors", "record", "ensemble.records"},
+    "ensemble.plan": {"ensemble.launchers", "ensemble.records", "ensemble.workloads"},
+    "ensemble.store": {"errors", "record", "ensemble.launchers", "ensemble.reading", "ensemble.records"},
+    "ensemble.campaign": {"errors", "ensemble.plan", "ensemble.records", "ensemble.store"},
+    "ensemble.environment": {"", "errors", "launch", "ensemble.records"},
+    "ensemble.outcomes": {"model", "ranksets", "result", "ensemble.plan", "ensemble.records"},
+    "ensemble.traces": set(),
+    "ensemble.measures": {"model", "result", "ensemble.records", "ensemble.traces"},
+    "ensemble.sureness": {"stats", "ensemble.outcomes", "ensemble.plan", "ensemble.records"},
     "probe": {"", "errors", "model", "policy", "record", "result", "launch", "watchdog", "watched", "conclude"}
-    | {"agent.joint.jobwatch", "agent.joint.linking"},
+    | {"agent.joint.jobwatch", "agent.joint.linking", "observe.crew"},
     "cli": {"", "errors", "model", "policy", "ranksets", "record", "result", "programs", "explain.catalogue"}
     | {
         "launch",
@@ -240,17 +262,26 @@ MAY_IMPORT: dict[str, set[str]] = {
         "attach",
         "agent.hosts",
         "agent.joint.linking",
+        "ensemble",
         "doctor",
         "testbed",
         "cli",
     },
+    # what runs in the subject's environment: stand-alone
+    "ensemble.launchers": set(),
+    "ensemble.workloads": set(),
+    "ensemble.htex_child": {"ensemble.subject"},
+    "ensemble.subject": {"ensemble.launchers", "ensemble.workloads", "ensemble.subject"},
+    "ensemble.subjects": {"errors", "packages"},
+    "lint": {"errors", "model", "lint"},
+    "ensemble.signatures": set(),
     "doctor": {"model", "policy", "result", "launch", "watched", "probe", "doctor"},
     "doctor.checkup": {"model"},
     "doctor.facts": {"model"},
     "doctor.asking": set(),
     "doctor.checks": {"model", "doctor.checkup", "doctor.facts"},
-    "doctor.gather": {"errors", "model", "observe", "launch", "testbed", "doctor.asking", "doctor.facts"}
-    | {"doctor.gather"},
+    "doctor.gather": {"errors", "model", "observe", "launch", "packages", "testbed"}
+    | {"doctor.asking", "doctor.facts", "doctor.gather"},
     "doctor.programs": set(),
     "__main__": {"cli"},
 }
@@ -259,6 +290,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 THIRD_PARTIES: dict[str, set[str]] = {
     "model": {"msgspec"},
     "record": {"msgspec"},
+    "ensemble.traces": {"msgspec"},
     "digest": {"msgspec"},
     "observe": {"msgspec"},  # msgspec: what py-spy prints is JSON
     "agent.look.nodereport": {"msgspec"},
@@ -269,8 +301,15 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "agent.link.line": {"zmq"},
     "agent.hosts": {"ClusterShell"},
     "agent.look.fanout": {"ClusterShell"},
+    "launch.gnuparallel": {"msgspec"},
     "cli": {"typer", "rich"},
     "doctor.checkup": {"msgspec"},
+    "lint.asking": {"msgspec"},
+    "ensemble.signatures": {"parsl"},  # run by a subject environment, not by hangprobe
+    "stats": {"numpy", "scipy"},
+    "ensemble.reading": {"msgspec"},
+    "report.comparison.document": {"msgspec"},
+    "report.comparison": {"jinja2", "markupsafe", "plotly"},
 }
 HEAVY = ("scipy", "plotly", "parsl", "zmq", "ClusterShell", "jinja2")
 PURE_MODULES = {"os", "time", "subprocess", "socket", "threading", "signal", "pathlib", "io", "random", "sys"}

@@ -14,14 +14,12 @@ FIRST_SPAWNING = (2023, 12, 11)
 
 def gnu_parallel(facts: CompareFacts) -> Said:
     """Judge `parallel`: moreutils and npm have other programs of that name."""
-    bring = "as root: apt-get install parallel"
+    bring = "hangprobe setup parallel"
     if facts.parallel is None:
         return missing("not found", ENABLES, bring)
     if not facts.parallel_says.startswith("GNU parallel"):
         says = facts.parallel_says[:60] or "it says nothing of its version"
-        return missing(
-            f"{facts.parallel} is another program of that name ('{says}')", ENABLES, f"{bring}, first on PATH"
-        )
+        return missing(f"{facts.parallel} is another program of that name ('{says}')", ENABLES, bring)
     return ok(f"{facts.parallel_says}: {facts.parallel}")
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 from hangprobe.doctor.asking import Asker, version_of
 from hangprobe.doctor.facts import CompareFacts
+from hangprobe.launch.gnuparallel import default_path
+from hangprobe.launch.parallelsources import candidates
 
 
 def compare_facts(asker: Asker) -> CompareFacts:
     """Return which `parallel` and which packages are here."""
-    path = shutil.which("parallel")
+    says = {path: asker.ask(path, "--version").first_line for path in candidates(default_path())}
+    genuine = next((path for path, line in says.items() if line.startswith("GNU parallel")), None)
+    path = genuine or next(iter(says), None)
     return CompareFacts(
         parallel=path,
-        parallel_says=asker.ask(path, "--version").first_line if path else "",
+        parallel_says=says[path] if path else "",
         parsl=version_of("parsl"),
         scipy=version_of("scipy"),
         python=sys.version_info[:2],

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hangprobe.doctor.asking import Asker, version_of
 from hangprobe.doctor.facts import NodesFacts, SchedulerFacts
+from hangprobe.packages import cache_folder
 from hangprobe.testbed import namespaces
-from hangprobe.testbed.tools import OUTSIDE, SSH, cache_folder, find
+from hangprobe.testbed.tools import OUTSIDE, SSH, find
 
 SETTINGS = (
     "user/max_user_namespaces",

@@ -17,9 +17,9 @@ from hangprobe.agent.wrapping.words import prefix
 LIMIT_S = 60.0
 FILES = ("status", "stat", "limits", "cgroup", "cpuset", "oom_score_adj", "timerslack_ns", "personality", "cmdline")
 VARYING = re.compile(
-    r"(Tgid|Pid|PPid|NSpid|NStgid|NSpgid|NSsid|Vm\w+|Rss\w+|HugetlbPages|\w+_ctxt_switches|Mems_allowed\w*):.*\n"
+    r"(Tgid|Pid|PPid|NSpid|NStgid|NSpgid|NSsid|Vm\w+|Rss\w+|HugetlbPages|\w+_ctxt_switches|Mems_allowed\w*|SigQ):.*\n"
 )
-"""Lines of status that differ between any two runs."""
+"""Lines of status that differ between any two runs; SigQ counts what is queued for all processes of a user."""
 STAT = {"tty": 4, "priority": 15, "nice": 16, "threads": 17, "rt_priority": 37, "policy": 38}
 """Fields of /proc/PID/stat after the name, counted from 0 with the state: proc(5)."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from hangprobe.agent.link import line as line_module
 from hangprobe.agent.link import wire
 from hangprobe.agent.link.head import Head
 from hangprobe.agent.link.keys import Keys, make_keys
@@ -232,6 +233,15 @@ def test_a_line_that_was_cut_comes_back_and_only_after_a_hello() -> None:
             wire.close()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a line that gives up a silent connection, and asks whether anybody listens, in less time than a user's."""
+    monkeypatch.setattr(wire, "HEARTBEAT_S", 0.5)
+    monkeypatch.setattr(wire, "SILENCE_S", 2.0)
+    monkeypatch.setattr(line_module, "KNOCK_S", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_wire_that_passes_nothing_and_says_nothing_is_given_up_and_used_again() -> None:
     with a_head() as (head, keys):
         wire = Wire(head.port)
@@ -250,6 +260,7 @@ def test_a_wire_that_passes_nothing_and_says_nothing_is_given_up_and_used_again(
             wire.close()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_head_that_ended_is_gone_and_one_that_is_stopped_is_not() -> None:
     keys = make_keys()
     with a_head_process(keys) as (process, port), a_line(keys, port) as line:
@@ -259,8 +270,8 @@ def test_a_head_that_ended_is_gone_and_one_that_is_stopped_is_not() -> None:
         asked = [line.is_head_gone() for _ in range(5) if line.receive(0.3) is not None]
         assert asked == [False] * 5
         until(lambda: line.receive(0.1) or not line.is_connected, 30.0)  # its heart does not beat
-        asked = [line.is_head_gone() for _ in range(12) if line.receive(0.3) is not None]
-        assert asked == [False] * 12
+        asked = [line.is_head_gone() for _ in range(6) if line.receive(0.3) is not None]
+        assert asked == [False] * 6
         process.kill()
         process.wait()
         until(lambda: line.receive(0.1) or line.is_head_gone())

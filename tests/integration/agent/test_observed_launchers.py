@@ -23,7 +23,7 @@ from scripts.benchmarks import faults_job
 from scripts.benchmarks.bed import Bed
 
 from . import after_fork, leaving
-from .test_observed_jobs import HANGPROBE, LEAVE_S, OBSERVER, Nodes, until
+from .test_observed_jobs import HANGPROBE, LEAVE_S, OBSERVER, SEEN_S, Nodes, unread, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(100, method="thread")]
 
@@ -68,9 +68,9 @@ ENDED_AT_ONCE = ("--on-hang", "kill", "--grace", "0", "--stall-after", "2")
 
 
 def test_ranks_of_a_healthy_step_are_seen_and_its_status_is_kept(nodes: Nodes) -> None:
-    assert watch(nodes, *SRUN, faults_job.__file__, "2", "7") == 7, nodes.said()
+    assert watch(nodes, *SRUN, faults_job.__file__, SEEN_S, "7") == 7, nodes.said()
     result = nodes.result()
-    assert ([rank.host for rank in result.ranks], result.findings, result.unreadable) == (PLACES, (), ())
+    assert ([rank.host for rank in result.ranks], result.findings, unread(result)) == (PLACES, (), [])
     assert (result.launcher, result.size) == (Launcher.SRUN, 6)
 
 
@@ -79,15 +79,15 @@ def test_a_step_that_hangs_is_found_and_ended_on_every_node(nodes: Nodes) -> Non
     result = nodes.result()
     assert (result.verdict, result.tier, hung(result)) == (Verdict.HANG, Tier.PROVEN, {1, 2, 3, 4, 5})
     assert [rank.host for rank in result.ranks] == PLACES
-    assert result.unreadable == ()
+    assert unread(result) == []
 
 
 def test_an_mpiexec_of_an_allocation_is_watched_on_all_of_its_nodes(nodes: Nodes) -> None:
     mpiexec = (of_mpi("mpich").flavour.path, "-n", "6", "-ppn", "2", MPICH)
     allocation = ("salloc", "-Q", "-N3")
-    assert watch(nodes, *mpiexec, faults_job.__file__, "2", "7", before=allocation) == 7, nodes.said()
+    assert watch(nodes, *mpiexec, faults_job.__file__, SEEN_S, "7", before=allocation) == 7, nodes.said()
     result = nodes.result()
-    assert ([rank.host for rank in result.ranks], result.findings, result.unreadable) == (PLACES, (), ())
+    assert ([rank.host for rank in result.ranks], result.findings, unread(result)) == (PLACES, (), [])
 
 
 # GNU parallel
@@ -115,7 +115,7 @@ def test_jobs_of_gnu_parallel_are_ranks_wherever_they_run(nodes: Nodes, parallel
     result = nodes.result()
     assert ([rank.rank for rank in result.ranks], result.launcher) == ([0, 1, 2], Launcher.GNU_PARALLEL)
     assert {rank.host for rank in result.ranks} == {"node01", "node02", "node03"}
-    assert (result.findings, result.unreadable) == ((), ())
+    assert (result.findings, unread(result)) == ((), [])
 
 
 def test_the_one_job_of_gnu_parallel_that_hangs_is_found_and_all_are_ended(
@@ -142,13 +142,13 @@ def test_below_parents_a_hang_is_found_and_ended_on_every_node(nodes: Nodes) -> 
     assert nodes.status(start_below_parents(nodes, str(HANGING))) == 124, nodes.said()
     result = nodes.result()
     assert (result.verdict, result.tier, hung(result)) == (Verdict.HANG, Tier.PROVEN, {1, 2, 3, 4, 5})
-    assert ([rank.host for rank in result.ranks], result.unreadable) == (PLACES, ())
+    assert ([rank.host for rank in result.ranks], unread(result)) == (PLACES, [])
 
 
 def test_below_parents_a_status_is_kept_and_what_ranks_leave_is_ended(nodes: Nodes) -> None:
     assert nodes.status(start_below_parents(nodes, leaving.__file__, "7")) == 7, nodes.said()
     result = nodes.result()
-    assert ([rank.host for rank in result.ranks], result.findings, result.unreadable) == (PLACES, (), ())
+    assert ([rank.host for rank in result.ranks], result.findings, unread(result)) == (PLACES, (), [])
 
 
 def test_below_parents_the_signal_of_a_rank_reaches_its_launcher(nodes: Nodes) -> None:

@@ -116,7 +116,7 @@ def test_a_hang_is_believed_beside_a_waiting_thread_after_the_window_and_ended_o
     tmp_path: Path,
 ) -> None:
     os.mkfifo(tmp_path / "beside")
-    options = ("--grace", "0", "--stall-after", "2")
+    options = ("--interval", "0.05", "--grace", "0", "--stall-after", "1")
     with running(tmp_path, "watch", *options, "--", PYTHON, HUNG, "beside") as watch:
         watch.wait_until_said("hang (proven)")
         wait_until_slept(watch, 20)

@@ -45,15 +45,20 @@ def blocked_child(kind: str, parent: str = "stays") -> Iterator[int]:
         program.communicate()
 
 
+def patient() -> Reader:
+    """Return a reader that waits for its files as long as a busy machine makes it wait."""
+    return Reader(guarded_s=20.0)
+
+
 def suspects_of(pid: int, stacks_s: float | None = None) -> Suspects:
     """Read everything of a process's threads."""
-    world = World(Reader(), "node01")
+    world = World(patient(), "node01")
     world.scan()
     process = world.process(pid)
     assert process is not None
-    snapshot = collect(World(Reader(), "node01"), [process], is_second=False)
+    snapshot = collect(World(patient(), "node01"), [process], is_second=False)
     waiting = [t.id for p in snapshot.processes for t in p.threads if t.wait and t.wait.kind is WaitKind.FUTEX_PRIVATE]
-    return read_suspects(World(Reader(), "node01"), snapshot, waiting, stacks_s)
+    return read_suspects(World(patient(), "node01"), snapshot, waiting, stacks_s)
 
 
 def facts_of(kind: str) -> LockFacts:

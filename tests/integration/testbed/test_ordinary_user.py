@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hangprobe.packages import cache_folder
 from hangprobe.testbed import tools
 from hangprobe.testbed.layout import HOME
 
@@ -85,9 +86,9 @@ def home() -> Iterator[Path]:
         shutil.copytree(
             REPOSITORY / "hangprobe", folder / "project/hangprobe", ignore=shutil.ignore_patterns("__pycache__")
         )
-        packages = Path("hangprobe/packages") / tools.cache_folder().name
-        if tools.cache_folder().is_dir():
-            shutil.copytree(tools.cache_folder(), folder / "cache" / packages, symlinks=True)
+        packages = Path("hangprobe/packages") / cache_folder().name
+        if cache_folder().is_dir():
+            shutil.copytree(cache_folder(), folder / "cache" / packages, symlinks=True)
         for each in (folder, *folder.rglob("*")):
             os.chown(each, UID, UID, follow_symlinks=False)
         yield folder

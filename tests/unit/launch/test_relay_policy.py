@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import struct
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -75,14 +77,24 @@ def test_only_a_kernel_hang_up_of_a_leader_is_for_the_leader() -> None:
     assert not told(signal.SIGINT, 0x80, True)
 
 
+RELAYS = """
+import os, signal
+from hangprobe.launch.relay import Received, Relay
+before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+with Relay() as relay:
+    assert relay.original_mask == before
+    assert relay.read() == []
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert relay.read() == [Received(signal.SIGUSR1, False, os.getpid())]
+assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+print("received")
+"""
+
+
 def test_relay_receives_with_the_sender_and_restores_the_mask() -> None:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with Relay() as relay:
-        assert relay.original_mask == before
-        assert relay.read() == []
-        os.kill(os.getpid(), signal.SIGUSR1)
-        assert relay.read() == [Received(signal.SIGUSR1, False, os.getpid())]
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    """In a process of its own: any other thread of the test runner would take the signal, and end it all: signal(7)."""
+    done = subprocess.run([sys.executable, "-c", RELAYS], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "received\n", "")
 
 
 def test_signal_ignored_at_the_start_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

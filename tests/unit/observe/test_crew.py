@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangprobe.model import Launcher, ProcessId, RankView, Worker
-from hangprobe.observe.crew import Crew, confirmed, placed
+from hangprobe.observe.crew import Crew, Places, confirmed
 
 HOST = "node02"
 MANAGER, FIRST, SECOND, CHILD, OTHER = 50, 60, 61, 70, 80
@@ -32,7 +32,7 @@ def log(marks: Path, pid: int, text: str) -> None:
 
 def ranks(crew: Crew) -> dict[int, RankView]:
     crew.read()
-    return {rank.rank: rank for rank in placed(crew, (RANK,), PARENTS, IDS)}
+    return {rank.rank: rank for rank in Places(crew, PARENTS, IDS).placed((RANK,))}
 
 
 def test_a_worker_stands_for_a_rank_and_what_it_has_started_is_its_tree(marks: Path) -> None:
@@ -61,17 +61,17 @@ def test_the_number_that_the_launcher_gave_stays_known(marks: Path) -> None:
 
 
 def test_before_the_ensemble_has_begun_ranks_are_the_launcher_s(tmp_path: Path) -> None:
-    assert placed(Crew(tmp_path, HOST), (RANK,), PARENTS, IDS) == (RANK,)
+    assert Places(Crew(tmp_path, HOST), PARENTS, IDS).placed((RANK,)) == (RANK,)
 
 
 def test_a_command_without_ranks_is_the_job_until_its_workers_come(marks: Path) -> None:
     lone = RankView(0, Launcher.NONE, IDS[MANAGER], IDS[MANAGER], tuple(IDS.values()))
     crew = Crew(marks, HOST)
     crew.read()
-    assert placed(crew, (lone,), PARENTS, IDS) == (lone,)
+    assert Places(crew, PARENTS, IDS).placed((lone,)) == (lone,)
     log(marks, FIRST, "W 0 0 2 50 pool\n")
     crew.read()
-    assert [rank.main for rank in placed(crew, (lone,), PARENTS, IDS)] == [IDS[FIRST]]
+    assert [rank.main for rank in Places(crew, PARENTS, IDS).placed((lone,))] == [IDS[FIRST]]
 
 
 def test_of_a_second_block_managers_and_workers_have_numbers_of_their_own(marks: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_pid_that_another_process_has_now_is_no_worker(marks: Path) -> None:
     crew = Crew(marks, HOST)
     crew.read()
     ids = {**IDS, FIRST: ProcessId(HOST, FIRST, 999)}
-    assert [rank.main.pid for rank in placed(crew, (RANK,), PARENTS, ids)] == [MANAGER]
+    assert [rank.main.pid for rank in Places(crew, PARENTS, ids).placed((RANK,))] == [MANAGER]
 
 
 def test_an_ensemble_within_a_task_belongs_to_the_worker_that_runs_it(marks: Path) -> None:
@@ -150,12 +150,22 @@ def test_an_ensemble_within_a_task_belongs_to_the_worker_that_runs_it(marks: Pat
     assert members[IDS[FIRST]] == {IDS[FIRST], IDS[CHILD]}
 
 
+def test_a_job_of_ranks_that_a_task_has_started_changes_no_number(marks: Path) -> None:
+    log(marks, FIRST, "W 0 0 2 50 pool\nB 1.0 1 mpi-task\n")
+    crew = Crew(marks, HOST)
+    crew.read()
+    places = Places(crew, PARENTS, IDS)
+    assert {pid for pid, owner in places.owner.items() if owner is not None} == {FIRST, CHILD}
+    without = RANK.but(members=tuple(each for pid, each in IDS.items() if places.owner[pid] is None))
+    assert places.placed((without,)) == places.placed((RANK,))
+
+
 def test_whoever_has_begun_or_ended_a_task_during_a_look_has_none_in_it(marks: Path) -> None:
     log(marks, FIRST, "W 0 0 2 50 pool\nB 1.0 1 noop\n")
     log(marks, SECOND, "W 1 0 2 50 pool\nB 1.0 2 noop\n")
     crew = Crew(marks, HOST)
     crew.read()
-    before = placed(crew, (RANK,), PARENTS, IDS)
+    before = Places(crew, PARENTS, IDS).placed((RANK,))
     log(marks, FIRST, "E 2.0 1 ok\nB 2.0 3 noop\n")
     after = {rank.main: rank.worker for rank in confirmed(crew, before)}
     assert (after[IDS[FIRST]], after[IDS[SECOND]]) == (Worker(2, 1, None, "noop"), Worker(3, 1, 2, "noop"))

@@ -11,8 +11,6 @@ from hangprobe.errors import HangprobeError, NamespacesForbidden, TestbedFailed,
 from hangprobe.testbed import beginning, folders, namespaces, tools
 from hangprobe.testbed.telling import error_of, in_one_line
 
-TOOL = tools.Tool("no-such-package", ("no-such-program",))
-
 
 @pytest.mark.parametrize(
     ("file", "value", "named", "remedy"),
@@ -39,46 +37,21 @@ def test_a_setting_that_allows_them_is_not_blamed(tmp_path: Path) -> None:
     assert "limit" in namespaces.remedy(errno.ENOSPC, tmp_path)[0]
 
 
-def fake_apt(folder: Path, script: str) -> str:
-    file = folder / "apt-get"
-    file.write_text(f"#!/bin/sh\n{script}\n")
-    file.chmod(0o755)
-    return f"{folder}:/usr/bin:/bin"
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HANGPROBE_CACHE", str(tmp_path / "cache"))
-    return tmp_path
-
-
-def test_without_lists_the_remedy_is_to_bring_them(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "echo 'E: Unable to locate package no-such-package' >&2; exit 100"
-    monkeypatch.setenv("PATH", fake_apt(cache, script))
-    with pytest.raises(ToolMissing, match=r"Unable to locate package.*apt-get update"):
-        tools.roots((TOOL,))
-
-
-def test_without_apt_the_missing_programs_are_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (cache / "bin").mkdir()
-    for name in ("nsenter", "setpriv"):
-        (cache / "bin" / name).symlink_to("/bin/true")
-    monkeypatch.setenv("PATH", str(cache / "bin"))
-    monkeypatch.setattr(tools, "SYSTEM_PATH", "")
-    with pytest.raises(ToolMissing, match="no no-such-program here, and no apt-get"):
-        tools.roots((TOOL,))
-
-
-def test_a_failed_download_leaves_nothing_in_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "case $* in *download*) echo half >x.deb; exit 100;; esac; echo 'Inst no-such-package (1 Debian [all])'"
-    monkeypatch.setenv("PATH", fake_apt(cache, script))
-    with pytest.raises(ToolMissing, match="apt-get download failed"):
-        tools.roots((TOOL,))
-    assert list(tools.cache_folder().iterdir()) == []
-
-
 def test_what_the_system_has_is_not_unpacked() -> None:
     assert tools.roots((tools.Tool("coreutils", ("ls",)),)) == ()
+
+
+def test_what_it_lacks_is_unpacked_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "unpacked", lambda package, programs: Path("/cache") / package / "+".join(programs))
+    wanted = (tools.Tool("coreutils", ("ls",)), tools.Tool("no-such-package", ("ls", "no-such-program")))
+    assert tools.roots(wanted) == ("/cache/no-such-package/no-such-program",)
+
+
+def test_without_what_makes_a_node_there_is_no_testbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tools, "SYSTEM_PATH", "")
+    with pytest.raises(ToolMissing, match=r"util-linux is needed.*no nsenter or setpriv on PATH"):
+        tools.roots(())
 
 
 def test_only_what_would_be_hidden_is_shared(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from hangprobe.model import (
     Wait,
     WaitKind,
 )
-from hangprobe.starter import Starter
 from hangprobe.policy import Policy
+from hangprobe.starter import Starter
 
 MAIN, CHILD, PROXY, MPIEXEC = 10, 20, 5, 4
 """The pids on every node: they repeat, so that only their hosts tell them apart."""
