@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hangprobe.errors import ToolMissing
+from hangprobe.errors.tools import ToolMissing
 
 DOWNLOAD_LIMIT_S = 300.0
 MERGED = ("bin", "sbin", "lib", "usr/bin", "usr/sbin", "usr/lib")

@@ -143,8 +143,8 @@ class _Watch:
         if reason is None:
             return max(0.0, self.watchdog.interval_s - (time.monotonic() - began_s))
         self.watchdog.look_again()
-        if self.ends.reason(self.watchdog, began_s - self.began_s, time.monotonic()) is None:
-            return self.watchdog.interval_s
+        if self.ends.reason(self.watchdog, began_s - self.began_s, time.monotonic()) != reason:
+            return self.watchdog.interval_s  # what was to be ended is no more, or is something else
         self.reason = reason
         self.listener.ending(reason)
         self.session.end()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hangprobe.errors import UnknownName
+from hangprobe.errors.base import UnknownName
 from hangprobe.model import Launcher, Tier, Verdict
 from hangprobe.ranksets import fold
 

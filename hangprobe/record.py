@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from hangprobe.errors import RecordUnreadable
+from hangprobe.errors.base import RecordUnreadable
 from hangprobe.evidence import Suspects
 from hangprobe.judgement import Judgement, Progress, Sighting
 from hangprobe.model import DoubleCollect, RankView

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hangprobe.errors import ExtraMissing, NoSuchJob, UsageError
+from hangprobe.errors.base import ExtraMissing, UsageError
+from hangprobe.errors.jobs import NoSuchJob
 
 ASK_S = 10.0
 """A batch system that is busy answers within seconds; one that is down answers never."""

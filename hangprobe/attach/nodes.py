@@ -19,7 +19,7 @@ from hangprobe.agent.look import fanout
 from hangprobe.agent.look.join import join, missing
 from hangprobe.agent.look.nodereport import NodeReport, unpack
 from hangprobe.conclude import conclude
-from hangprobe.errors import NoJobFound
+from hangprobe.errors.jobs import NoJobFound
 from hangprobe.model import Unreadable, Verdict
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.starters import starters

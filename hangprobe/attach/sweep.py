@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from hangprobe.attach.attachment import Attachment
 from hangprobe.attach.sparing import Sparing
 from hangprobe.conclude import conclude
-from hangprobe.errors import NoSuchProcess
+from hangprobe.errors.jobs import NoSuchProcess
 from hangprobe.judge.beside import RETURN_S
 from hangprobe.model import DoubleCollect, Unreadable, Verdict
 from hangprobe.observe.census import Census

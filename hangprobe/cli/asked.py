@@ -15,7 +15,7 @@ from hangprobe.ensemble import workloads as known_workloads
 from hangprobe.ensemble.launchers import AS_CONFIGURED
 from hangprobe.ensemble.plan import SRUN, Axes
 from hangprobe.ensemble.records import Settings
-from hangprobe.errors import UnknownName, UsageError
+from hangprobe.errors.base import UnknownName, UsageError
 
 LAUNCHERS = "mpiexec,gnu-parallel,gnu-parallel-repaired"
 WORKLOADS = "stdin-child,kept-stdout,thread-lock,openmp,flock,noop"

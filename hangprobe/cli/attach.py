@@ -17,7 +17,8 @@ from hangprobe.attach.sweep import Sweep, Wanted
 from hangprobe.cli import options
 from hangprobe.cli.codes import worst
 from hangprobe.cli.folders import check_file, make, write_result
-from hangprobe.errors import NoJobFound, UsageError
+from hangprobe.errors.base import UsageError
+from hangprobe.errors.jobs import NoJobFound
 from hangprobe.policy import Policy
 from hangprobe.record import encode, write_whole
 from hangprobe.report.sweep import TOLD, summary, unknown_lines
@@ -194,8 +195,11 @@ class NodeLooks:
 def _looks(looks: Looks, interval_s: float | None) -> Iterator[list[Result]]:
     """Yield the results of one look, or of one look after the other until everything has ended."""
     yield looks.look()
-    while interval_s is not None and looks.is_anything_left():
-        time.sleep(interval_s)
+    is_over = interval_s is None
+    while not is_over:
+        is_over = not looks.is_anything_left()  # asked first: what ends between the two is told by the last look
+        if not is_over and interval_s is not None:
+            time.sleep(interval_s)
         try:
             yield looks.look()
         except NoJobFound:

@@ -27,7 +27,8 @@ from hangprobe.ensemble.reading import PLAN, read, write_trials
 from hangprobe.ensemble.records import Campaign, Cell, Environment, Trial
 from hangprobe.ensemble.store import Store, check_empty, check_same, check_versions, opened
 from hangprobe.ensemble.sureness import looks, settled
-from hangprobe.errors import CampaignMissing, UsageError
+from hangprobe.errors.base import UsageError
+from hangprobe.errors.ensembles import CampaignMissing
 from hangprobe.launch import gnuparallel
 from hangprobe.launch.environments import MPIS, of_mpi
 from hangprobe.record import write_whole

@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hangprobe.errors import UnwritableFile, UnwritableFolder
+from hangprobe.errors.base import UnwritableFile, UnwritableFolder
 from hangprobe.record import encode, write_whole
 from hangprobe.report.markdown import page
 from hangprobe.result import Result

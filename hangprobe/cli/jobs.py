@@ -11,7 +11,8 @@ from pathlib import Path
 
 from hangprobe.agent.hosts import allocated, hosts_in
 from hangprobe.cli import reach
-from hangprobe.errors import FolderUnseen, LauncherMismatch, NodesRefused, UnknownName, UsageError
+from hangprobe.errors.base import UnknownName, UsageError
+from hangprobe.errors.jobs import FolderUnseen, LauncherMismatch, NodesRefused
 from hangprobe.launch import output, pretended
 from hangprobe.launch.environments import MPIS, Environment, of_launcher, of_mpi
 from hangprobe.launch.mpijob import CommandLine, MpiJob

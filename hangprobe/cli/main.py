@@ -10,7 +10,8 @@ import typer
 
 from hangprobe import __version__
 from hangprobe.cli.codes import Code
-from hangprobe.errors import CommandNotStarted, HangprobeError, UsageError
+from hangprobe.errors.base import HangprobeError, UsageError
+from hangprobe.errors.jobs import CommandNotStarted
 
 app = typer.Typer(
     name="hangprobe",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hangprobe.errors import UsageError
+from hangprobe.errors.base import UsageError
 from hangprobe.policy import Policy
 from hangprobe.probe import OnHang, OnStall
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hangprobe.agent.joint.linking import Link, tag_of
-from hangprobe.errors import ExtraMissing, HangprobeError, LinkFileRefused
+from hangprobe.errors.base import ExtraMissing, HangprobeError
+from hangprobe.errors.jobs import LinkFileRefused
 from hangprobe.launch.flavours import identify
 from hangprobe.launch.insertion import PLACE, has_place, insert
 from hangprobe.launch.spanning import spans_nodes

@@ -12,7 +12,7 @@ import typer
 from hangprobe.cli.codes import Code
 from hangprobe.cli.folders import check_file
 from hangprobe.ensemble.reading import Kept, read, write_trials
-from hangprobe.errors import ExtraMissing
+from hangprobe.errors.base import ExtraMissing
 from hangprobe.record import write_whole
 from hangprobe.report.comparison import html, markdown
 from hangprobe.report.comparison.build import compare

@@ -16,7 +16,7 @@ import typer
 from hangprobe.cli import options
 from hangprobe.cli.codes import Code
 from hangprobe.cli.folders import check_file
-from hangprobe.errors import UsageError
+from hangprobe.errors.base import UsageError
 from hangprobe.record import write_whole
 
 if TYPE_CHECKING:

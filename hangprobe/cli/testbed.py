@@ -11,7 +11,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from hangprobe.cli.folders import check_file
-from hangprobe.errors import CommandNotStarted, TestbedExists, TestbedMissing, UsageError
+from hangprobe.errors.base import UsageError
+from hangprobe.errors.jobs import CommandNotStarted
+from hangprobe.errors.tools import TestbedExists, TestbedMissing
 from hangprobe.record import write_whole
 from hangprobe.testbed import ending, state
 from hangprobe.testbed.cluster import DEFAULT, Testbed

@@ -13,7 +13,8 @@ from hangprobe.cli import options, reach
 from hangprobe.cli.codes import Code
 from hangprobe.cli.folders import check_file, default_folder, make, write_result
 from hangprobe.cli.follow import Lines
-from hangprobe.errors import GuardianLost, HangprobeError
+from hangprobe.errors.base import HangprobeError
+from hangprobe.errors.jobs import GuardianLost
 from hangprobe.launch.relay import leave_like
 from hangprobe.launch.session import LaunchSpec, Session
 from hangprobe.model import Verdict

@@ -18,7 +18,7 @@ from typing import Protocol
 from hangprobe.ensemble.plan import missing
 from hangprobe.ensemble.records import Campaign, Cell, Outcome, Planned, Trial
 from hangprobe.ensemble.store import Store
-from hangprobe.errors import TrialsFail
+from hangprobe.errors.ensembles import TrialsFail
 
 TrialRunner = Callable[[Planned, Path], Trial]
 """Makes a planned trial in a fresh folder, and leaves nothing running, whatever happens."""

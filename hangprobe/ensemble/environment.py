@@ -14,7 +14,7 @@ from importlib import metadata
 
 from hangprobe import __version__
 from hangprobe.ensemble.records import Environment
-from hangprobe.errors import HangprobeError
+from hangprobe.errors.base import HangprobeError
 from hangprobe.launch import gnuparallel
 from hangprobe.launch.environments import MPIS, of_mpi
 from hangprobe.launch.flavours import find_mpiexec

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hangprobe.ensemble.records import CAMPAIGN, TRIAL, Campaign, Trial
-from hangprobe.errors import RecordUnreadable
+from hangprobe.errors.base import RecordUnreadable
 from hangprobe.record import write_whole
 
 PLAN, TRIALS = "campaign.json", "trials.jsonl"

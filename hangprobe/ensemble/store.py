@@ -25,14 +25,8 @@ from pathlib import Path
 from hangprobe.ensemble.launchers import TABLE
 from hangprobe.ensemble.reading import PLAN, read
 from hangprobe.ensemble.records import Campaign, Planned, Trial
-from hangprobe.errors import (
-    CampaignBusy,
-    CampaignDiffers,
-    CampaignExists,
-    CampaignMissing,
-    UnwritableFolder,
-    VersionsDiffer,
-)
+from hangprobe.errors.base import UnwritableFolder
+from hangprobe.errors.ensembles import CampaignBusy, CampaignDiffers, CampaignExists, CampaignMissing, VersionsDiffer
 from hangprobe.record import encode, write_whole
 
 LOCK_FILE, TRIALS, TRIAL_FILE = ".lock", "trials", "trial.json"

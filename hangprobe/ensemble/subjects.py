@@ -24,7 +24,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.errors import ExtraMissing, SubjectFailed
+from hangprobe.errors.base import ExtraMissing
+from hangprobe.errors.ensembles import SubjectFailed
 from hangprobe.packages import cache_folder
 
 INSTALLED, NEWEST = "installed", "newest"

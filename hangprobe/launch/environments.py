@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.errors import EnvironmentMissing
+from hangprobe.errors.jobs import EnvironmentMissing
 from hangprobe.launch.flavours import Flavour, find_mpiexec, identify
 from hangprobe.model import Launcher
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.errors import LauncherBroken, LauncherMissing
+from hangprobe.errors.jobs import LauncherBroken, LauncherMissing
 from hangprobe.launch.arguments import WRITERS, openmpi_4, plain
 from hangprobe.launch.mpijob import CommandLine, MpiJob
 from hangprobe.model import Launcher

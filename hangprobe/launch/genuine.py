@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.errors import NotGnuParallel, PerlMissing
+from hangprobe.errors.tools import NotGnuParallel, PerlMissing
 
 ANSWER_LIMIT_S = 20.0
 """For `parallel --version` and one job; 0.1 and 0.3 s on an idle machine, Perl from a busy shared file system more."""

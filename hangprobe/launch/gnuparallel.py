@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from hangprobe.errors import EnvironmentUnfit, NotGnuParallel, PerlMissing
+from hangprobe.errors.tools import EnvironmentUnfit, NotGnuParallel, PerlMissing
 from hangprobe.launch.genuine import GnuParallel, identify
 from hangprobe.launch.parallelsources import PROGRAM, Kind, Source, candidates, from_debian, from_file, from_path
 from hangprobe.model import Frozen

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from hangprobe.errors import GuardianLost
+from hangprobe.errors.jobs import GuardianLost
 from hangprobe.launch import startup
 from hangprobe.launch.ending import Outcome, end_all
 from hangprobe.launch.proctree import Identity, Job, list_processes

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hangprobe.errors import GnuParallelMissing, NotGnuParallel, PerlMissing, ToolMissing
+from hangprobe.errors.tools import GnuParallelMissing, NotGnuParallel, PerlMissing, ToolMissing
 from hangprobe.launch.genuine import identify
 from hangprobe.packages import unpacked
 

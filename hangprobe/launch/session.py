@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from hangprobe.errors import CommandNotStarted, GuardianLost
+from hangprobe.errors.jobs import CommandNotStarted, GuardianLost
 from hangprobe.launch import owner, startup
 from hangprobe.launch.ending import send
 from hangprobe.launch.proctree import Process

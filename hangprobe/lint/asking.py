@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from hangprobe.errors import SubjectMute
+from hangprobe.errors.ensembles import SubjectMute
 from hangprobe.lint.subject import SubjectFacts
 
 SCRIPT = Path(__file__).parents[1] / "ensemble" / "signatures.py"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tokenize
 from pathlib import Path
 
-from hangprobe.errors import ConfigurationRefused, ConfigurationUnreadable
+from hangprobe.errors.ensembles import ConfigurationRefused, ConfigurationUnreadable
 from hangprobe.lint.asking import ask
 from hangprobe.lint.mistake import Mistake, in_order
 from hangprobe.lint.reading import Reading

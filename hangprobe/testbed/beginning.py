@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.errors import TestbedExists, TestbedFailed, UsageError
+from hangprobe.errors.base import UsageError
+from hangprobe.errors.tools import TestbedExists, TestbedFailed
 from hangprobe.testbed import state, tools
 from hangprobe.testbed.ending import clear
 from hangprobe.testbed.folders import hidden

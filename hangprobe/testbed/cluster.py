@@ -20,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hangprobe.errors import TestbedMissing, UnknownName
+from hangprobe.errors.base import UnknownName
+from hangprobe.errors.tools import TestbedMissing
 from hangprobe.testbed import state
 from hangprobe.testbed.beginning import Owner, begin, search_path
 from hangprobe.testbed.ending import end

@@ -12,7 +12,7 @@ import signal
 import time
 from pathlib import Path
 
-from hangprobe.errors import TestbedFailed
+from hangprobe.errors.tools import TestbedFailed
 from hangprobe.testbed import state
 from hangprobe.testbed.state import State, start_time
 

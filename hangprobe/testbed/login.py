@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from hangprobe.errors import TestbedFailed
+from hangprobe.errors.tools import TestbedFailed
 from hangprobe.testbed import folders, namespaces
 from hangprobe.testbed.layout import HOME, INSIDE, LOGIN, LOGS, USERS, Plan, etc_files
 from hangprobe.testbed.node import guarded, keep

@@ -11,7 +11,7 @@ import errno
 import os
 from pathlib import Path
 
-from hangprobe.errors import NamespacesForbidden
+from hangprobe.errors.tools import NamespacesForbidden
 
 # linux/sched.h
 NEW_MOUNTS = 0x00020000

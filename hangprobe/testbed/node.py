@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from hangprobe.errors import TestbedFailed
+from hangprobe.errors.tools import TestbedFailed
 from hangprobe.testbed import folders, namespaces, slurm
 from hangprobe.testbed.layout import INSIDE, LOGS, SYSTEM_PATH, Plan, node_links, node_name
 from hangprobe.testbed.telling import in_one_line

@@ -16,7 +16,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hangprobe.errors import HangprobeError, TestbedFailed
+from hangprobe.errors.base import HangprobeError
+from hangprobe.errors.tools import TestbedFailed
 from hangprobe.testbed import namespaces, site
 from hangprobe.testbed.layout import Plan
 from hangprobe.testbed.state import State, start_time, write

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from hangprobe.errors import TestbedFailed
+from hangprobe.errors.tools import TestbedFailed
 from hangprobe.testbed import login, slurm
 from hangprobe.testbed.layout import INSIDE, LOGS, Plan, addresses, site_links, sshd_config
 from hangprobe.testbed.node import Pipes, ended_children, fork_node, start

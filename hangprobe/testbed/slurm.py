@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hangprobe.errors import TestbedFailed
+from hangprobe.errors.tools import TestbedFailed
 from hangprobe.testbed.layout import INSIDE, LOGS, MUNGE, node_name
 from hangprobe.testbed.tools import find, last_words
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hangprobe import errors
-from hangprobe.errors import HangprobeError, TestbedFailed
+from hangprobe.errors import base, tools
+from hangprobe.errors.base import HangprobeError
+from hangprobe.errors.tools import TestbedFailed
 
 PREFIX = "error "
 
@@ -17,7 +18,8 @@ def in_one_line(error: BaseException) -> str:
 def error_of(line: str) -> HangprobeError:
     """Return the error of which the line tells; its class is found by the slug, its text has the remedy in it."""
     _, slug, text = (*line.split(" ", 2), "", "", "")[:3]
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, HangprobeError)]
+    known = (*vars(base).values(), *vars(tools).values())
+    kinds = [kind for kind in known if isinstance(kind, type) and issubclass(kind, HangprobeError)]
     kind = next((kind for kind in kinds if kind.slug == slug), TestbedFailed)
     error = kind.__new__(kind)
     HangprobeError.__init__(error, text or "its owner ended without a word")

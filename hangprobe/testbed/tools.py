@@ -15,7 +15,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hangprobe.errors import HangprobeError, TestbedFailed, ToolMissing
+from hangprobe.errors.base import HangprobeError
+from hangprobe.errors.tools import TestbedFailed, ToolMissing
 from hangprobe.packages import unpacked
 from hangprobe.testbed.layout import SYSTEM_PATH
 

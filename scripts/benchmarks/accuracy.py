@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from hangprobe.errors import UnknownName
+from hangprobe.errors.base import UnknownName
 from hangprobe.launch.environments import MPIS, Environment, of_mpi
 from hangprobe.model import Verdict
 from hangprobe.policy import Policy

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hangprobe.attach.sweep import Sweep, Wanted
-from hangprobe.errors import HangprobeError
+from hangprobe.errors.base import HangprobeError
 from hangprobe.model import Verdict
 from hangprobe.observe.census import Census
 from hangprobe.observe.reader import Reader

@@ -8,7 +8,8 @@ from __future__ import annotations
 MAY_IMPORT: dict[str, set[str]] = {
     # the words, and what everybody may use
     "": set(),
-    "errors": set(),
+    "errors.base": set(),
+    "errors": {"errors.base"},
     "model": set(),
     "judgement": {"model"},
     "starter": {"model"},
@@ -221,6 +222,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "agent.observer.starter": {"launch.proctree", "model", "observe"},
     "agent.observer.__main__": {
+        "observe.crew",
         "launch.proctree",
         "agent.link.linkfile",
         "agent.observer.nodejob",
@@ -248,6 +250,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ensemble.campaign": {"errors", "ensemble.plan", "ensemble.records", "ensemble.store"},
     "ensemble.environment": {"", "errors", "launch", "ensemble.records"},
     "ensemble.outcomes": {"model", "ranksets", "result", "ensemble.plan", "ensemble.records"},
+    "ensemble.ends": {"model", "observe.crew", "watched"},
+    "ensemble.leftovers": {"agent.look.fanout", "launch.ending", "launch.proctree", "ensemble.records"},
+    "ensemble.trial": {"context.values", "policy", "probe", "ranksets", "record", "result", "agent.joint.linking"}
+    | {"launch.session", "observe.crew", "ensemble.ends", "ensemble.leftovers", "ensemble.measures"}
+    | {"ensemble.outcomes", "ensemble.records"},
     "ensemble.traces": set(),
     "ensemble.measures": {"model", "result", "ensemble.records", "ensemble.traces"},
     "ensemble.sureness": {"stats", "ensemble.outcomes", "ensemble.plan", "ensemble.records"},
@@ -290,6 +297,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 THIRD_PARTIES: dict[str, set[str]] = {
     "model": {"msgspec"},
     "record": {"msgspec"},
+    "ensemble.leftovers": {"msgspec"},
+    "ensemble.trial": {"msgspec"},
     "ensemble.traces": {"msgspec"},
     "digest": {"msgspec"},
     "observe": {"msgspec"},  # msgspec: what py-spy prints is JSON

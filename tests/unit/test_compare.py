@@ -18,7 +18,8 @@ from hangprobe.cli.trials import Bar, Lines, left
 from hangprobe.ensemble.campaign import Counter
 from hangprobe.ensemble.records import Outcome
 from hangprobe.ensemble.store import opened
-from hangprobe.errors import CampaignDiffers, CampaignExists, CampaignMissing, UnknownName, UsageError
+from hangprobe.errors.base import UnknownName, UsageError
+from hangprobe.errors.ensembles import CampaignDiffers, CampaignExists, CampaignMissing
 from hangprobe.launch import gnuparallel
 
 from .ensemble.trials import ENVIRONMENT, campaign, ended, trial

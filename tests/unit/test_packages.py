@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import ToolMissing
+from hangprobe.errors.tools import ToolMissing
 from hangprobe.packages import cache_folder, unpacked
 
 PACKAGE, PROGRAMS = "no-such-package", ("no-such-program",)

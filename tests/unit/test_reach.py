@@ -14,7 +14,8 @@ from hangprobe.agent.joint.linking import Link
 from hangprobe.agent.link.linkfile import LinkFile
 from hangprobe.cli import reach
 from hangprobe.cli.reach import Reach, around, launcher_of, opened, shared_folder
-from hangprobe.errors import ExtraMissing, LinkFileRefused
+from hangprobe.errors.base import ExtraMissing
+from hangprobe.errors.jobs import LinkFileRefused
 from hangprobe.model import Launcher
 
 ELSEWHERE = ("srun", "-N3", "./app", "--its", "word")

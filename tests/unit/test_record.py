@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangprobe.errors import RecordUnreadable
+from hangprobe.errors.base import RecordUnreadable
 from hangprobe.evidence import Code, Frame, Stack, Suspects
 from hangprobe.explain.findings import find
 from hangprobe.judge.verdict import judge

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hangprobe.cli.jobs import Job, Start, check_size, real_nodes, start_of
-from hangprobe.errors import FolderUnseen, LauncherMismatch, NodesRefused, UnknownName, UsageError
+from hangprobe.errors.base import UnknownName, UsageError
+from hangprobe.errors.jobs import FolderUnseen, LauncherMismatch, NodesRefused
 from hangprobe.launch.environments import Environment
 from hangprobe.launch.flavours import Flavour
 from hangprobe.model import Launcher, Verdict

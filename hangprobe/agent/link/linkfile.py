@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from hangprobe.errors import LinkFileRefused
+from hangprobe.errors.jobs import LinkFileRefused
 
 JOB = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Becomes part of the name of a socket, which has 108 bytes (unix(7))."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from hangprobe.doctor.asking import version_of
 from hangprobe.doctor.facts import JobFacts, MpiFacts
-from hangprobe.errors import HangprobeError, LauncherMissing
+from hangprobe.errors.base import HangprobeError
+from hangprobe.errors.jobs import LauncherMissing
 from hangprobe.launch.flavours import Flavour, find_mpiexec
 from hangprobe.launch.jobsize import job_size
 from hangprobe.model import Launcher

@@ -13,7 +13,7 @@ from pathlib import Path
 from hangprobe.ensemble.campaign import Progress, run
 from hangprobe.ensemble.records import Planned, Trial
 from hangprobe.ensemble.store import opened
-from hangprobe.errors import CampaignBusy
+from hangprobe.errors.ensembles import CampaignBusy
 from tests.unit.ensemble.trials import campaign, trial, usual
 
 STAND_IN = "import os, sys; os.write(1, b'up'); sys.stdin.read()"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import ConfigurationRefused, SubjectMute
+from hangprobe.errors.ensembles import ConfigurationRefused, SubjectMute
 from hangprobe.lint.asking import ask
 from hangprobe.lint.check import check, require
 

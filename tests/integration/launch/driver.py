@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from hangprobe.errors import CommandNotStarted, GuardianLost
+from hangprobe.errors.jobs import CommandNotStarted, GuardianLost
 from hangprobe.launch.relay import Relay, leave_like
 from hangprobe.launch.session import LaunchSpec, Session
 from hangprobe.launch.wait import wait_for

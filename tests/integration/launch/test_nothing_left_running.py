@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import GuardianLost
+from hangprobe.errors.jobs import GuardianLost
 from hangprobe.launch.proctree import list_processes
 from hangprobe.launch.session import LaunchSpec, Session
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import CommandNotStarted
+from hangprobe.errors.jobs import CommandNotStarted
 from hangprobe.launch.proctree import read_process
 from hangprobe.launch.session import Capture, LaunchSpec, Session
 

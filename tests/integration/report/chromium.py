@@ -1,4 +1,7 @@
-"""The system's Chromium without a window, for pages in files; whatever else a page asks for is refused and kept."""
+"""The system's Chromium without a window, for pages in files; whatever else a page asks for is refused and kept.
+
+Wait by selectors, not by `wait_for_function`: that evaluates strings in the page, which the page's policy forbids.
+"""
 
 from __future__ import annotations
 

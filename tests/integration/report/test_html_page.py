@@ -16,6 +16,7 @@ from tests.unit.report.comparison.campaigns import ALL, SCRIPT, flagship
 from .chromium import browser, opened
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180, method="thread")]
+UNDRAWN = ".plot:not(:has(.main-svg))"
 READABLE = 4.5
 """Contrast of text, WCAG 2.2 criterion 1.4.3, level AA."""
 
@@ -60,7 +61,7 @@ def contrast(one: str, other: str) -> float:
 def test_page_is_quiet_and_asks_for_nothing(chromium: Any, pages: dict[str, Path], name: str) -> None:
     with opened(chromium, pages[name]) as seen:
         seen.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        seen.page.wait_for_function("document.querySelectorAll('.plot:not(:has(.main-svg))').length === 0")
+        seen.page.wait_for_selector(UNDRAWN, state="detached")
         assert (seen.said, seen.asked) == ([], [])
 
 
@@ -113,20 +114,20 @@ def test_dark_mode_is_dark_and_both_are_readable(chromium: Any, pages: dict[str,
 
 
 def test_mode_that_changes_is_followed_by_the_figures(chromium: Any, pages: dict[str, Path]) -> None:
+    from playwright.sync_api import expect
+
     ink = "(e) => getComputedStyle(e).fill"
     with opened(chromium, pages["flagship"]) as seen:
         before = seen.page.locator(".plot .xtick text").first.evaluate(ink)
         seen.page.emulate_media(color_scheme="dark")
-        seen.page.wait_for_function(
-            f"getComputedStyle(document.querySelector('.plot .xtick text')).fill !== {before!r}", timeout=20_000
-        )
+        expect(seen.page.locator(".plot .xtick text").first).not_to_have_css("fill", before, timeout=20_000)
         assert luminance(seen.page.locator(".plot .xtick text").first.evaluate(ink)) > luminance(before)
 
 
 def test_hostile_strings_stay_text(chromium: Any, pages: dict[str, Path]) -> None:
     with opened(chromium, pages["hostile"]) as seen:
         seen.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        seen.page.wait_for_function("document.querySelectorAll('.plot:not(:has(.main-svg))').length === 0")
+        seen.page.wait_for_selector(UNDRAWN, state="detached")
         assert seen.page.title() == f"{SCRIPT}: launchers compared"
         assert SCRIPT in seen.page.locator("#failures ~ pre").first.inner_text()
         assert seen.page.locator("main img, main a[href^=javascript]").count() == 0

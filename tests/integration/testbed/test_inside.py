@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import UnknownName
+from hangprobe.errors.base import UnknownName
 from hangprobe.testbed.cluster import Testbed
 from hangprobe.testbed.health import look
 from hangprobe.testbed.layout import HOME, LOGIN, addresses

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import TestbedExists, TestbedFailed, TestbedMissing
+from hangprobe.errors.tools import TestbedExists, TestbedFailed, TestbedMissing
 from hangprobe.launch.proctree import descendants, list_processes
 from hangprobe.testbed.cluster import Testbed
 from hangprobe.testbed.ending import inhabitants

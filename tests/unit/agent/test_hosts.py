@@ -22,7 +22,8 @@ from hangprobe.agent.hosts import (
     slurm_hosts,
     unfolded,
 )
-from hangprobe.errors import ExtraMissing, NoSuchJob, UsageError
+from hangprobe.errors.base import ExtraMissing, UsageError
+from hangprobe.errors.jobs import NoSuchJob
 from hangprobe.ranksets import fold_hosts
 
 # node files

@@ -10,7 +10,7 @@ import pytest
 from hangprobe.agent.look.fanout import Answers
 from hangprobe.agent.look.nodereport import NodeReport, pack
 from hangprobe.attach.nodes import LATE_S, Round
-from hangprobe.errors import NoJobFound
+from hangprobe.errors.jobs import NoJobFound
 from hangprobe.model import Barrier, Unreadable, Verdict
 from hangprobe.policy import Policy
 from hangprobe.result import Result

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hangprobe.attach.sweep import Sweep, Wanted
-from hangprobe.errors import NoSuchProcess
+from hangprobe.errors.jobs import NoSuchProcess
 from hangprobe.model import Verdict
 from hangprobe.observe import holders, trees
 from hangprobe.observe.waits import shapes

@@ -11,7 +11,7 @@ import pytest
 from hangprobe.ensemble.campaign import Counter, Progress, not_made, run
 from hangprobe.ensemble.records import Campaign, Outcome, Planned, Trial
 from hangprobe.ensemble.store import Store, opened
-from hangprobe.errors import TrialsFail
+from hangprobe.errors.ensembles import TrialsFail
 
 from .trials import campaign, ended, trial, usual
 

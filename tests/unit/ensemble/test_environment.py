@@ -9,7 +9,7 @@ import pytest
 from hangprobe import __version__
 from hangprobe.ensemble import environment as environments
 from hangprobe.ensemble.environment import environment, site_of
-from hangprobe.errors import EnvironmentMissing
+from hangprobe.errors.jobs import EnvironmentMissing
 from hangprobe.launch import gnuparallel
 from hangprobe.launch.environments import Environment
 from hangprobe.launch.flavours import Flavour

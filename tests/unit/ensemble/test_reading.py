@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hangprobe.ensemble.reading import read, write_trials
-from hangprobe.errors import RecordUnreadable
+from hangprobe.errors.base import RecordUnreadable
 from tests.unit.report.comparison.campaigns import flagship
 
 CAMPAIGN, TRIALS = flagship(2)

@@ -11,15 +11,8 @@ import pytest
 from hangprobe.ensemble import store as stores
 from hangprobe.ensemble.records import Outcome
 from hangprobe.ensemble.store import check_same, check_versions, opened
-from hangprobe.errors import (
-    CampaignBusy,
-    CampaignDiffers,
-    CampaignExists,
-    CampaignMissing,
-    RecordUnreadable,
-    UnwritableFolder,
-    VersionsDiffer,
-)
+from hangprobe.errors.base import RecordUnreadable, UnwritableFolder
+from hangprobe.errors.ensembles import CampaignBusy, CampaignDiffers, CampaignExists, CampaignMissing, VersionsDiffer
 
 from .trials import campaign, trial
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hangprobe.ensemble import subjects
-from hangprobe.errors import ExtraMissing, SubjectFailed
+from hangprobe.errors.base import ExtraMissing
+from hangprobe.errors.ensembles import SubjectFailed
 
 UV = """#!/bin/sh
 echo "$*" >> {log}

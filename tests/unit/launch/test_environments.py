@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import EnvironmentMissing
+from hangprobe.errors.jobs import EnvironmentMissing
 from hangprobe.launch.environments import of_launcher, of_mpi
 from hangprobe.model import Launcher
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import LauncherBroken, LauncherMissing
+from hangprobe.errors.jobs import LauncherBroken, LauncherMissing
 from hangprobe.launch.flavours import Flavour, find_mpiexec, identify, name_of
 from hangprobe.launch.mpijob import MpiJob
 from hangprobe.model import Launcher

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangprobe.errors import EnvironmentUnfit, GnuParallelMissing, NotGnuParallel, PerlMissing, ToolMissing
+from hangprobe.errors.tools import EnvironmentUnfit, GnuParallelMissing, NotGnuParallel, PerlMissing, ToolMissing
 from hangprobe.launch import genuine, gnuparallel, parallelsources
 from hangprobe.launch.genuine import GnuParallel, identify
 from hangprobe.launch.gnuparallel import RECORD, Deed, find, install, remove

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import ConfigurationUnreadable
+from hangprobe.errors.ensembles import ConfigurationUnreadable
 from hangprobe.lint.check import lint, read, wanted
 
 from .subjects import CONFIG, HTEX, OLD, PBS, SEED, TODAY, reading

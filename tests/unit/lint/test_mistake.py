@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hangprobe.errors import ConfigurationRefused
+from hangprobe.errors.ensembles import ConfigurationRefused
 from hangprobe.lint.mistake import Mistake, Severity, in_order, render
 
 COMMA = Mistake(2, 7, "missing-comma", "a comma is missing", "Python stops", "x,", source='    "x"  "y"')

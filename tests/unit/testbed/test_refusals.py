@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hangprobe.errors import HangprobeError, NamespacesForbidden, TestbedFailed, ToolMissing, UsageError
+from hangprobe.errors.base import HangprobeError, UsageError
+from hangprobe.errors.tools import NamespacesForbidden, TestbedFailed, ToolMissing
 from hangprobe.testbed import beginning, folders, namespaces, tools
 from hangprobe.testbed.telling import error_of, in_one_line
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hangprobe.agent.link.linkfile import LinkFile
 from hangprobe.agent.wrapping import seat
-from hangprobe.errors import LinkFileRefused
+from hangprobe.errors.jobs import LinkFileRefused
 
 LINK = LinkFile(
     job="run-1.a",
