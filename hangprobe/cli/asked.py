@@ -18,7 +18,7 @@ from hangprobe.ensemble.records import Settings
 from hangprobe.errors.base import UnknownName, UsageError
 
 LAUNCHERS = "mpiexec,gnu-parallel,gnu-parallel-repaired"
-WORKLOADS = "stdin-child,kept-stdout,thread-lock,openmp,flock,noop"
+WORKLOADS = "stdin-child,thread-lock,openmp,flock,noop"
 MPI, PARSL = "mpich", "installed"
 TRIALS, NODES = 5, 3
 STDINS = ("null", "open")

@@ -62,6 +62,8 @@ class Work:
 
 def compare(asked: Asked, out: Path | None, resume: Path | None, json: str | None, is_quiet: bool) -> int:
     """Do what the command line asks for, here or on a testbed, and return its status."""
+    if asked.config is not None and inside.INSIDE not in os.environ:
+        check_configuration(asked.config, asked)
     work = work_of(asked, out, resume, is_quiet)
     if inside.INSIDE in os.environ:
         inside.welcome()
@@ -70,6 +72,23 @@ def compare(asked: Asked, out: Path | None, resume: Path | None, json: str | Non
     if not (work.folder / PLAN).is_file():  # the part inside has failed, and said so, before there was a plan
         return status if status in {Code.USAGE, Code.INTERRUPTED, Code.TERMINATED} else Code.FAILED
     return report(work, json, status)
+
+
+def check_configuration(path: Path, asked: Asked) -> None:
+    """Say what is doubtful about a configuration, for every Parsl that is to run it, before anything is started.
+
+    Raises ConfigurationRefused with all of its mistakes, ConfigurationUnreadable, SubjectMute, SubjectFailed.
+    """
+    from hangprobe.ensemble.subjects import subject
+    from hangprobe.lint.check import require
+    from hangprobe.lint.mistake import render
+
+    axes = asked.axes
+    mpi = axes.mpis[0] if len(axes.mpis) == 1 and axes.mpis[0] != "path" else None
+    for version in axes.parsls:
+        python = subject(version, _cache(), lambda line: print(line, file=sys.stderr)).python
+        if doubts := require(path, python, mpi):
+            print(f"{render(str(path), doubts)}\n", file=sys.stderr)
 
 
 def work_of(asked: Asked, out: Path | None, resume: Path | None, is_quiet: bool) -> Work:

@@ -127,7 +127,7 @@ class Runner:
         measures = measure(folder, watched.began, result.ranks)
         trouble = [f"{host} could not be looked at afterwards: {why}" for host, why in watched.silent.items()]
         facts = Facts(
-            expected=self._expected(planned),
+            expected=self._expected(planned, folder / "marks"),
             managers=measures.managers,
             tasks=measures.tasks,
             verdict=result.verdict,
@@ -164,10 +164,13 @@ class Runner:
             leftovers=tuple(watched.left),
         )
 
-    def _expected(self, planned: Planned) -> tuple[str, ...]:
-        """Return the hosts on which managers are to run, one entry for each."""
-        is_one = planned.cell.launcher == "single-node"
-        return (socket.gethostname(),) if is_one else self.site.nodes
+    def _expected(self, planned: Planned, marks: Path) -> tuple[str, ...]:
+        """Return the hosts on which managers are to run, one entry for each; a user's configuration may want fewer."""
+        if planned.cell.launcher == "single-node":
+            return (socket.gethostname(),)
+        crew = Crew(marks, socket.gethostname())
+        crew.read()
+        return self.site.nodes[: crew.nodes or len(self.site.nodes)]
 
     def _sweep(self, tag: str) -> tuple[list[Leftover], dict[str, str]]:
         """End what is left of a trial on any node; return what that was, and which nodes could not be looked at."""
