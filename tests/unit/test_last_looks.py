@@ -63,5 +63,5 @@ class Ending:
 
 
 @pytest.mark.parametrize(("interval_s", "told"), [(0.01, [["running"], ["exited"]]), (None, [["running"]])])
-def test_what_ends_right_after_a_look_is_told_as_ended(interval_s: float | None, told: list[list[str]]) -> None:
+def test_what_ends_right_after_a_look_is_told_as_ended(interval_s: float | None, told: list[Any]) -> None:
     assert list(attach._looks(Ending(), interval_s)) == told

@@ -44,7 +44,7 @@ def _has(results: Sequence[CellResult], measure: str) -> bool:
 
 def _strips(comparison: Comparison, results: Sequence[CellResult], measure: str) -> str:
     """Return one row a cell: a mark for each trial, and a bar at their median."""
-    from plotly import graph_objects as go  # type: ignore[import-untyped]
+    from plotly import graph_objects as go
 
     names = list(dict.fromkeys(each.cell.launcher for each in comparison.cells))
     every = [each.cell for each in comparison.cells]
@@ -115,6 +115,6 @@ def library() -> str:
     import base64
     import gzip
 
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+    from plotly.offline import get_plotlyjs
 
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()

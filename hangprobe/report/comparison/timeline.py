@@ -34,7 +34,7 @@ def timelines(trials: Sequence[Trial], comparison: Comparison) -> dict[str, str]
 
 def timeline(trial: Trial) -> str | None:
     """Return the managers and tasks of a trial over time, a row a worker; None if nothing of it was seen."""
-    from plotly import graph_objects as go  # type: ignore[import-untyped]
+    from plotly import graph_objects as go
 
     tasks = [each for each in trial.tasks if each.began_s is not None and each.host is not None]
     hosts = hosts_shown(trial)
