@@ -226,6 +226,8 @@ def _detail(rank: RankView, methods: StartMethods) -> dict[str, str] | None:
     if worker is None:
         return None
     found = {"manager": str(worker.manager)}
+    if worker.began is not None:
+        found["began"] = f"{worker.began:.3f}"
     if worker.index is not None:
         found["worker"] = str(worker.index)
         if (method := methods.of(rank.main)) is not None:

@@ -285,6 +285,8 @@ class Worker(Frozen, frozen=True):
     task: int | None = None
     """The task that it runs; None between tasks."""
     workload: str = ""
+    began: float | None = None
+    """When a manager's process was started, by the wall clock of its node; None for a worker."""
 
 
 class RankView(Frozen, frozen=True):

@@ -83,7 +83,8 @@ class RankResult(Frozen, frozen=True, gc=False):
     why: str | None = None
     """In words, for ranks that are blocked or stalled, and those of which nothing is known; else None."""
     detail: dict[str, str] | None = None
-    """In an ensemble: `worker` or nothing, `manager`, `start_method` as seen, and the `task` and `workload` it runs."""
+    """In an ensemble: `manager`; of a worker `worker`, `start_method` as seen, the `task` and `workload` it runs; of a
+    manager `began`, when it was started by its node's clock (seconds since 1970)."""
 
 
 class StartedAlike(Frozen, frozen=True):

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hangprobe.agent.hosts import allocated
 from hangprobe.cli import inside
 from hangprobe.cli.asked import NODES, TRIALS, Asked
 from hangprobe.cli.codes import Code
 from hangprobe.cli.folders import default_folder, make
+from hangprobe.cli.readying import cache_folder, environments, ready
 from hangprobe.cli.trials import Bar, Lines
 from hangprobe.ensemble import campaign as campaigns
 from hangprobe.ensemble.environment import environment, site_of
@@ -27,7 +27,7 @@ from hangprobe.ensemble.reading import PLAN, read, write_trials
 from hangprobe.ensemble.records import Campaign, Cell, Environment, Trial
 from hangprobe.ensemble.store import Store, check_empty, check_same, check_versions, opened
 from hangprobe.ensemble.sureness import looks, settled
-from hangprobe.errors.base import UsageError
+from hangprobe.errors.base import UnwritableFolder, UsageError
 from hangprobe.errors.ensembles import CampaignMissing
 from hangprobe.launch import gnuparallel
 from hangprobe.launch.environments import MPIS, of_mpi
@@ -36,9 +36,6 @@ from hangprobe.report.comparison import html, markdown
 from hangprobe.report.comparison.build import compare as compared
 from hangprobe.report.comparison.document import document
 from hangprobe.report.comparison.values import Comparison
-
-if TYPE_CHECKING:
-    from hangprobe.ensemble.subjects import Subject
 
 TESTBED = "testbed"
 SEEDS = 1_000_000
@@ -62,8 +59,8 @@ class Work:
 
 def compare(asked: Asked, out: Path | None, resume: Path | None, json: str | None, is_quiet: bool) -> int:
     """Do what the command line asks for, here or on a testbed, and return its status."""
-    if asked.config is not None and inside.INSIDE not in os.environ:
-        check_configuration(asked.config, asked)
+    if inside.INSIDE not in os.environ:
+        asked = ready(asked, resume)
     work = work_of(asked, out, resume, is_quiet)
     if inside.INSIDE in os.environ:
         inside.welcome()
@@ -72,23 +69,6 @@ def compare(asked: Asked, out: Path | None, resume: Path | None, json: str | Non
     if not (work.folder / PLAN).is_file():  # the part inside has failed, and said so, before there was a plan
         return status if status in {Code.USAGE, Code.INTERRUPTED, Code.TERMINATED} else Code.FAILED
     return report(work, json, status)
-
-
-def check_configuration(path: Path, asked: Asked) -> None:
-    """Say what is doubtful about a configuration, for every Parsl that is to run it, before anything is started.
-
-    Raises ConfigurationRefused with all of its mistakes, ConfigurationUnreadable, SubjectMute, SubjectFailed.
-    """
-    from hangprobe.ensemble.subjects import subject
-    from hangprobe.lint.check import require
-    from hangprobe.lint.mistake import render
-
-    axes = asked.axes
-    mpi = axes.mpis[0] if len(axes.mpis) == 1 and axes.mpis[0] != "path" else None
-    for version in axes.parsls:
-        python = subject(version, _cache(), lambda line: print(line, file=sys.stderr)).python
-        if doubts := require(path, python, mpi):
-            print(f"{render(str(path), doubts)}\n", file=sys.stderr)
 
 
 def work_of(asked: Asked, out: Path | None, resume: Path | None, is_quiet: bool) -> Work:
@@ -136,7 +116,7 @@ def make_inside(work: Work) -> int:
             )
         nodes = campaign.settings.nodes
         has_slurm = any(cell.launcher == SRUN for cell in campaign.cells)
-    cache = _cache()
+    cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     config = work.asked.config
     shares = [work.folder, cache, *([config.resolve().parent] if config is not None else [])]
@@ -216,9 +196,7 @@ def report(work: Work, json: str | None, status: int) -> int:
     stream = sys.stderr if json == "-" else sys.stdout
     is_interrupted = status in {Code.INTERRUPTED, Code.TERMINATED}
     comparison = compared(kept.campaign, kept.trials)
-    if kept.trials:
-        write_trials(work.folder, kept.trials)
-        pages = _write_pages(work.folder, comparison, kept.trials)
+    pages = _write_pages(work.folder, comparison, kept.trials) if kept.trials else []
     if json == "-":
         sys.stdout.buffer.write(document(comparison))
         sys.stdout.flush()
@@ -228,25 +206,25 @@ def report(work: Work, json: str | None, status: int) -> int:
         print("\n".join(markdown.summary(comparison)), file=stream)
         print(f"\nreport: {', '.join(f'{near(work.folder)}/{each}' for each in pages)}", file=stream, flush=True)
     if len(kept.trials) < len(kept.campaign.plan) and status != Code.OK:
-        done = f"{len(kept.trials)} of {len(kept.campaign.plan)} trials are on record"
-        print(
-            f"hangprobe: {done}; go on with: hangprobe compare --resume {shlex.quote(near(work.folder))}",
-            file=sys.stderr,
-        )
+        done, again = f"{len(kept.trials)} of {len(kept.campaign.plan)}", shlex.quote(near(work.folder))
+        said = f"{done} trials are on record; go on with: hangprobe compare --resume {again}"
+        print(f"hangprobe: {said}", file=sys.stderr)
     if is_interrupted or status != Code.OK:
         return status if is_interrupted or status == Code.USAGE else Code.FAILED
     return Code.OK if any(block.is_evidence for block in comparison.blocks) else Code.UNKNOWN
 
 
 def _write_pages(folder: Path, comparison: Comparison, trials: tuple[Trial, ...]) -> list[str]:
-    """Write the reports, and return their names; the one in HTML needs what not everybody has installed."""
-    write_whole(folder / "report.md", markdown.page(comparison).encode())
+    """Write the reports and what they rest on, return the reports' names. Raises UnwritableFolder."""
     try:
-        text = html.page(comparison, trials)
-    except ImportError as error:
+        write_trials(folder, trials)
+        write_whole(folder / "report.md", markdown.page(comparison).encode())
+        write_whole(folder / "report.html", html.page(comparison, trials).encode())
+    except ImportError as error:  # of plotly or jinja2, which not everybody has installed
         print(f"hangprobe: no report.html without {error.name}: pip install 'hangprobe[html]'", file=sys.stderr)
         return ["report.md"]
-    write_whole(folder / "report.html", text.encode())
+    except OSError as error:
+        raise UnwritableFolder(str(folder), error.strerror or str(error)) from None
     return ["report.html", "report.md"]
 
 
@@ -259,7 +237,10 @@ def trial_runner(campaign: Campaign, hosts: tuple[str, ...], follow: Lines) -> c
 
     mpis = dict.fromkeys(cell.mpi for cell in campaign.cells if cell.mpi in MPIS)
     bins = {mpi: str(Path(of_mpi(mpi).flavour.path).parent) for mpi in mpis}
-    pythons = {version: each.python for version, each in _subjects(campaign.cells, follow.say).items()}
+    pythons = {
+        version: each.python
+        for version, each in environments((cell.parsl for cell in campaign.cells), follow.say).items()
+    }
     site = Site(campaign.environment.site, hosts[: campaign.settings.nodes], bins)
     return Runner(site, campaign.settings, pythons)
 
@@ -284,17 +265,9 @@ def _environment(cells: tuple[Cell, ...], hosts: tuple[str, ...], say: Callable[
     """Return where this is; `newest` and other versions of Parsl are made now, and named by what they are."""
     site = os.environ.get(inside.INSIDE) or site_of(os.environ)
     found = environment(site, hosts, tuple(dict.fromkeys(cell.mpi for cell in cells)))
-    others = {f"parsl {name}": each.version for name, each in _subjects(cells, say).items() if name != "installed"}
+    others = {
+        f"parsl {name}": each.version
+        for name, each in environments((cell.parsl for cell in cells), say).items()
+        if name != "installed"
+    }
     return found.but(versions={**found.versions, **others})
-
-
-def _subjects(cells: tuple[Cell, ...], say: Callable[[str], None]) -> dict[str, Subject]:
-    from hangprobe.ensemble.subjects import subject
-
-    return {version: subject(version, _cache(), say) for version in dict.fromkeys(cell.parsl for cell in cells)}
-
-
-def _cache() -> Path:
-    """Return hangprobe's cache as it is outside of a testbed, whose HOME is another."""
-    users = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(os.environ.get("HANGPROBE_CACHE") or os.path.join(users, "hangprobe")).absolute()

@@ -47,8 +47,7 @@ def show(
 
 
 def _workload(workload: workloads.Workload) -> list[tuple[str, str]]:
-    rows = [(workload.name, f"{workload.says} ({workload.expect})")]
-    return rows + ([("", f"arguments: {workload.arguments}")] if workload.arguments else [])
+    return [(workload.name, f"{workload.says} ({workload.expect})")]
 
 
 def _rows(program: ProgramFile) -> list[tuple[str, str]]:

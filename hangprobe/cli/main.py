@@ -72,11 +72,7 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(usage)
     except HangprobeError as error:
         _complain(str(error))
-        failed = (
-            Code.FAILED
-            if words[:1] in (["testbed"], ["setup"], ["compare"]) and "exec" not in words[1:2]
-            else Code.ERROR
-        )
+        failed = Code.ERROR if is_watch or _has_a_status_of_its_own(words) else Code.FAILED
         sys.exit(error.status if is_watch and isinstance(error, CommandNotStarted) else failed)
     except KeyboardInterrupt:
         sys.exit(Code.INTERRUPTED)
@@ -92,6 +88,11 @@ def run(arguments: list[str] | None = None) -> None:
             _complain(f"{message}; see {' '.join(filter(None, ['hangprobe', known, '--help']))}")
         sys.exit(usage)
     sys.exit(status if isinstance(status, int) else Code.OK)
+
+
+def _has_a_status_of_its_own(words: list[str]) -> bool:
+    """Tell whether 1 is the status of something else already: a job or a test that failed, a command that was run."""
+    return words[:1] in (["run"], ["attach"], ["doctor"]) or words[:2] == ["testbed", "exec"]
 
 
 def _terminate(signum: int, frame: object) -> None:

@@ -142,6 +142,8 @@ class CompareFacts:
     parsl: str | None
     scipy: str | None
     python: tuple[int, int]
+    shadow: tuple[str, str] | None = None
+    """The first `parallel` on PATH and its first words, where that is another program and GNU parallel is elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 Apart from what a trial is (trial.py) and from where it is kept (store.py): whatever can make a trial of a planned one
 and a folder can be run here. Nothing is printed: a follower is told.
 
+A trial that cannot be made (no process more, a link that is refused, a file that cannot be written) is one on record,
+and no end of the campaign; several in a row are.
+
 An interruption (Ctrl-C, SIGTERM) ends the running trial, which is the runner's business, and leaves here as the
 exception that it is; that trial is not on record and is run again by whoever goes on.
 """
@@ -12,12 +15,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from hangprobe.ensemble.plan import missing
 from hangprobe.ensemble.records import Campaign, Cell, Outcome, Planned, Trial
 from hangprobe.ensemble.store import Store
+from hangprobe.errors.base import HangprobeError
 from hangprobe.errors.ensembles import TrialsFail
 
 TrialRunner = Callable[[Planned, Path], Trial]
@@ -100,7 +105,7 @@ class Counter:
 def run(
     store: Store, campaign: Campaign, runner: TrialRunner, follower: Follower, settled: Settled | None = None
 ) -> Ran:
-    """Run what is missing. Raises TrialsFail, and whatever the runner raises; what is on record stays."""
+    """Run what is missing. Raises TrialsFail, UnwritableFolder, and an interruption; what is on record stays."""
     counter = Counter(campaign, store.recorded())
     failed = 0
     block = 0
@@ -110,7 +115,7 @@ def run(
             if why := settled(campaign, counter.trials):
                 return Ran(tuple(counter.trials.values()), why)
         follower.began(planned, counter.progress())
-        trial = runner(planned, store.prepare(planned))
+        trial = _made(store, planned, runner)
         store.record(trial)
         counter.trials[trial.number] = trial
         follower.ended(trial, counter.progress())
@@ -118,6 +123,15 @@ def run(
         if failed == FAILED_IN_A_ROW:
             raise TrialsFail(failed, trial.why, str(store.folder))
     return Ran(tuple(counter.trials.values()), settled(campaign, counter.trials) if settled is not None else None)
+
+
+def _made(store: Store, planned: Planned, runner: TrialRunner) -> Trial:
+    """Return a trial, made or not."""
+    started_at, began_s = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", time.monotonic()
+    try:
+        return runner(planned, store.prepare(planned))
+    except (OSError, HangprobeError) as error:
+        return not_made(planned, str(error), started_at, began_s)
 
 
 def not_made(planned: Planned, why: str, started_at: str, began_s: float) -> Trial:

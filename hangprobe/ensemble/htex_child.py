@@ -28,7 +28,7 @@ if not __package__:
 from hangprobe.ensemble.subject import driver
 
 
-def run_task(home: str, marks: str, number: int, workload: str, arguments: dict[str, object], path: str) -> None:
+def run_task(home: str, marks: str, number: int, workload: str, path: str) -> None:
     """Run one task in a worker, which gets the text of this function and has nothing else of this program."""
     import sys
 
@@ -41,7 +41,7 @@ def run_task(home: str, marks: str, number: int, workload: str, arguments: dict[
                 sys.modules[name] = type(sys)(name)
                 sys.modules[name].__path__ = [home + below]
         task = importlib.import_module("hangprobe.ensemble.subject.task")
-    task.run(marks, number, workload, arguments, path)
+    task.run(marks, number, workload, path)
 
 
 if __name__ == "__main__":

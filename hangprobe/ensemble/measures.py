@@ -3,7 +3,8 @@
 Times of marks and events are wall-clock times of the node that wrote them: between nodes they are as good as the nodes'
 clocks, and none is made to look better.
 
-A task is `hung` if its worker is hung in it, by proof or leak; one whose worker only stalled is `running`.
+A task is `hung` if its worker is hung in it, by proof or leak; one whose worker only stalled is `running`. (A worker is
+also hung that has stalled because a process of its own is in a knot: a finding says so.)
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hangprobe.ensemble.records import ManagerSeen, TaskSeen, TaskState
-from hangprobe.ensemble.traces import Event, TaskLog, WorkerLog, read_events, read_logs, read_sizes
-from hangprobe.model import RankState
-from hangprobe.result import RankResult
+from hangprobe.ensemble.traces import Event, TaskLog, WorkerLog, read_events, read_logs
+from hangprobe.model import RankState, Tier
+from hangprobe.observe.crew import sizes as read_sizes
+from hangprobe.ranksets import unfold
+from hangprobe.result import Finding, RankResult
 
 HUNG_IN = frozenset({RankState.PROVEN, RankState.LEAK})
+HUNG_BY = frozenset({Tier.PROVEN, Tier.LEAK})
 WORDS_MAX = 40
 """Last lines of a launcher and its joblog that are kept; a banner of Hydra has 12."""
 LINE_MAX = 400
@@ -41,13 +45,17 @@ class Measures:
     refused: tuple[str, ...] = ()
     failed: str | None = None
     """Why the driver itself came to grief; None if it did not."""
-    status: int | None = None
-    """With which the driver meant to end; None if it never came so far."""
+    expected: int = 0
+    """Managers; 0 if the driver never came so far as to say."""
+    is_here: bool = False
+    """Whether the managers are started where the driver runs, by a user's own configuration."""
 
 
-def measure(folder: Path, began: float, ranks: Sequence[RankResult] = ()) -> Measures:
+def measure(folder: Path, began: float, ranks: Sequence[RankResult] = (), findings: Iterable[Finding] = ()) -> Measures:
     """Return what a trial's folder says; `began` is its start by the wall clock."""
-    return measured(read_events(folder), read_logs(folder / "marks"), read_sizes(folder / "marks"), began, ranks)
+    return measured(
+        read_events(folder), read_logs(folder / "marks"), read_sizes(folder / "marks"), began, ranks, findings
+    )
 
 
 def measured(
@@ -56,10 +64,12 @@ def measured(
     sizes: tuple[int, int],
     began: float,
     ranks: Sequence[RankResult] = (),
+    findings: Iterable[Finding] = (),
 ) -> Measures:
     """Return what events and worker logs say. `sizes`: managers, and workers of each; 0 where nobody has said."""
     told: list[list[Event]] = [event["managers"] for event in events if event["event"] == "managers"]
-    tree = _Tree(ranks, sizes[1], logs)
+    hung = frozenset(rank for each in findings if each.tier in HUNG_BY for rank in unfold(each.ranks))
+    tree = _Tree(ranks, sizes[1], logs, hung)
     managers = _managers(told[-1] if told else [], tree, began)
     tasks = _tasks(events, logs, tree, began)
     arrivals = [manager.registered_s for manager in managers if manager.registered_s is not None]
@@ -77,7 +87,8 @@ def measured(
         block_ended=next((str(each.get("status")) for each in events if each["event"] == "block-ended"), None),
         refused=tuple(str(word) for each in events if each["event"] == "config-refused" for word in each["errors"]),
         failed=next((str(each.get("error")) for each in events if each["event"] == "failed"), None),
-        status=next((each.get("status") for each in events if each["event"] == "finished"), None),
+        expected=sizes[0],
+        is_here=any(bool(each.get("is_here")) for each in events if each["event"] == "loaded"),
     )
 
 
@@ -88,6 +99,8 @@ class _Tree:
     ranks: Sequence[RankResult]
     workers: int
     logs: Sequence[WorkerLog]
+    hung: frozenset[int]
+    """The ranks that findings of a hang are about."""
     by_process: dict[tuple[str, int], RankResult] = field(init=False)
     managers: list[RankResult] = field(init=False)
 
@@ -102,6 +115,10 @@ class _Tree:
         """Return the worker that wrote a log, if it was seen."""
         rank = self.by_process.get((log.host, log.pid))
         return rank if rank is not None and rank.start_time == log.start_time else None
+
+    def is_hung(self, rank: RankResult) -> bool:
+        """Return whether a worker hangs."""
+        return rank.state in HUNG_IN or (rank.state is RankState.STALLED and rank.rank in self.hung)
 
     def index_of(self, log: WorkerLog) -> int | None:
         """Return a worker's number, as the watchdog gave it or by its manager's; None if its manager was not seen."""
@@ -159,6 +176,7 @@ def _manager(rank: RankResult | None, said: Event | None, index: int, tree: _Tre
         workers=int((said or {}).get("workers") or 0) or sum(tree.start_methods(index).values()),
         start_methods=tree.start_methods(index),
         start_method_said=said.get("start_method_said") if said is not None else None,
+        started_s=float(started) - began if rank is not None and (started := _says(rank, "began")) else None,
     )
 
 
@@ -183,7 +201,7 @@ def _task(
     task, log = mark
     return TaskSeen(
         task=number,
-        state=_state(task, result, tree.rank_of(log)),
+        state=_state(task, result, tree.rank_of(log), tree),
         host=log.host,
         worker=tree.index_of(log),
         pid=log.pid,
@@ -193,8 +211,8 @@ def _task(
     )
 
 
-def _state(task: TaskLog, result: Event | None, rank: RankResult | None) -> TaskState:
-    if rank is not None and rank.state in HUNG_IN and _says(rank, "task") == str(task.task):
+def _state(task: TaskLog, result: Event | None, rank: RankResult | None, tree: _Tree) -> TaskState:
+    if rank is not None and tree.is_hung(rank) and _says(rank, "task") == str(task.task):
         return TaskState.HUNG  # what it did while its trial was being ended (its standard input closes) says nothing
     if result is not None:
         return TaskState.DONE if result["state"] == "done" else TaskState.FAILED

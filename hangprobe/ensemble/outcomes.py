@@ -131,9 +131,23 @@ def _launcher_failed(facts: Facts) -> str | None:
     return None
 
 
+def short(host: str) -> str:
+    """Return a host's name without its domain; an address as it is."""
+    return host if _is_address(host) else host.partition(".")[0]
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
 def placement(expected: Sequence[str], seen: Sequence[str]) -> str | None:
-    """Return where managers are not as expected, wanting hosts first: "node03: none; node01: 2"; None if they are."""
+    """Return where managers are not as expected, wanting hosts first: "node03: none; node01: 2"; None if they are.
+
+    None also if the nodes were named by addresses, which managers do not tell, and there are as many as expected.
+    """
     wanted, found = Counter(expected), Counter(seen)
+    if all(map(_is_address, expected)) and sorted(wanted.values()) == sorted(found.values()):
+        return None
     differing = [host for host in dict.fromkeys([*expected, *seen]) if wanted[host] != found[host]]
     if not differing:
         return None

@@ -176,6 +176,13 @@ class Leftover(Frozen, frozen=True):
     command: str
 
 
+class Unseen(Frozen, frozen=True):
+    """A node that could not be looked at after a trial."""
+
+    host: str
+    why: str
+
+
 class Trial(Frozen, frozen=True, kw_only=True):
     """How one trial went."""
 
@@ -211,3 +218,5 @@ class Trial(Frozen, frozen=True, kw_only=True):
     """What the launcher gave the managers, by index."""
     leftovers: tuple[Leftover, ...] = ()
     """Found after it and ended; empty if it left nothing."""
+    unseen: tuple[Unseen, ...] = ()
+    """Where there is no way to look for leftovers (no ssh between nodes, say): what was left there is unknown."""

@@ -51,9 +51,8 @@ class Store:
         return (self.folder / PLAN).is_file()
 
     def begin(self, campaign: Campaign) -> None:
-        """Write down the plan, once. Raises CampaignExists if there is one, or anything else in the folder."""
+        """Write down the plan, once. Raises CampaignExists if there is one, or anything else; UnwritableFolder."""
         check_empty(self.folder)
-        (self.folder / TRIALS).mkdir()
         _write(self.folder / PLAN, campaign)
 
     def campaign(self) -> Campaign:
@@ -75,7 +74,7 @@ class Store:
         return path
 
     def record(self, trial: Trial) -> None:
-        """Write down how a trial went."""
+        """Write down how a trial went. Raises UnwritableFolder."""
         path = trial_folder(self.folder, trial.number)
         _write(path / TRIAL_FILE, trial)
         _sync(path.parent)
@@ -187,8 +186,12 @@ def _tidy(folder: Path) -> None:
 
 
 def _write(path: Path, value: Campaign | Trial) -> None:
-    write_whole(path, encode(value))
-    _sync(path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # a trial's is not there if it could not be prepared
+        write_whole(path, encode(value))
+        _sync(path.parent)
+    except OSError as error:
+        raise UnwritableFolder(str(path.parent), error.strerror or str(error)) from None
 
 
 def _sync(folder: Path) -> None:

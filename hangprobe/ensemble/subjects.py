@@ -17,7 +17,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,8 +45,6 @@ class Subject:
     python: str
     version: str
     """Of its Parsl, as asked for; of `installed` and `newest`, what that is."""
-    bin: str
-    """Where its process_worker_pool.py is."""
 
 
 def subject(version: str, cache: Path | None = None, tell: Tell = lambda _: None) -> Subject:
@@ -65,7 +62,7 @@ def subject(version: str, cache: Path | None = None, tell: Tell = lambda _: None
     elif not _VERSION.fullmatch(version):
         raise SubjectFailed(version, "that is no version", "name one like 2023.10.23, `installed` or `newest`")
     folder = place / f"parsl-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
-    made = Subject(str(folder / "bin" / "python"), version, str(folder / "bin"))
+    made = Subject(str(folder / "bin" / "python"), version)
     if _is_ready(folder):
         return made
     try:
@@ -92,7 +89,7 @@ def _own() -> Subject:
         version = importlib.metadata.version("parsl")
     except importlib.metadata.PackageNotFoundError:
         raise ExtraMissing("parsl", "an ensemble", "compare") from None
-    return Subject(sys.executable, version, sysconfig.get_path("scripts"))
+    return Subject(sys.executable, version)
 
 
 def _newest() -> str:

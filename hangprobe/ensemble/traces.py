@@ -1,7 +1,8 @@
 """What a trial has left on disk about its tasks, read back: events of its driver, logs of its workers.
 
 Written by subject/events.py and subject/task.py, where the lines are described. A line that is not whole, or damaged,
-counts as not written: a trial may have been ended in the middle of it.
+counts as not written: a trial may have been ended in the middle of it. While a trial runs, observe/crew.py reads the
+ends of the same logs: what a worker does now, and no more of it than that takes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from hangprobe.observe.crew import writer
 
 Event = Mapping[str, Any]
 
@@ -56,20 +59,11 @@ def read_events(folder: Path) -> list[Event]:
     return found
 
 
-def read_sizes(marks: Path) -> tuple[int, int]:
-    """Return how many managers there are, and workers of each; 0 where nobody has said."""
-    words = dict(line.split() for line in _whole_lines(marks / "ensemble") if len(line.split()) == 2)
-    return int(words.get("nodes", 0)), int(words.get("workers", 0))
-
-
 def read_logs(marks: Path) -> list[WorkerLog]:
     """Return the workers' logs, in order of host and start."""
-    found = []
-    for path in (marks / "workers").glob("*/*.log"):
-        pid, _, start = path.stem.partition("-")
-        if pid.isdigit() and start.isdigit():
-            found.append(worker_log(path.parent.name, int(pid), int(start), _whole_lines(path)))
-    return sorted(found, key=lambda log: (log.host, log.start_time, log.pid))
+    found = ((writer(path), path) for path in (marks / "workers").glob("*/*.log"))
+    logs = (worker_log(each.host, each.pid, each.start_time, _whole_lines(path)) for each, path in found if each)
+    return sorted(logs, key=lambda log: (log.host, log.start_time, log.pid))
 
 
 def worker_log(host: str, pid: int, start_time: int, lines: Sequence[str]) -> WorkerLog:

@@ -24,10 +24,11 @@ import msgspec
 from hangprobe.agent.joint.linking import Link, tag_of
 from hangprobe.context.values import LaunchContext
 from hangprobe.ensemble.ends import TrialEnds
-from hangprobe.ensemble.leftovers import sweep, sweep_all
-from hangprobe.ensemble.measures import measure
-from hangprobe.ensemble.outcomes import Facts, judge
-from hangprobe.ensemble.records import Leftover, Planned, Settings, Trial
+from hangprobe.ensemble.interruptions import held_back
+from hangprobe.ensemble.leftovers import Swept, sweep_nodes
+from hangprobe.ensemble.measures import Measures, measure
+from hangprobe.ensemble.outcomes import Facts, judge, short
+from hangprobe.ensemble.records import Planned, Settings, Trial
 from hangprobe.launch.session import Capture, LaunchSpec
 from hangprobe.observe.crew import Crew
 from hangprobe.policy import Policy
@@ -64,8 +65,12 @@ class Runner:
     """By Parsl version, as cells name it: the Python of its environment."""
 
     def __call__(self, planned: Planned, folder: Path) -> Trial:
-        """Run one trial in a fresh folder. Raises KeyboardInterrupt, SystemExit(143) once the trial has been ended."""
-        began = time.time()
+        """Run one trial in a fresh folder.
+
+        Raises KeyboardInterrupt, SystemExit(143) once the trial has been ended; OSError and HangprobeError for one that
+        cannot be made, of which nothing is left either.
+        """
+        began, began_s = time.time(), time.monotonic()
         tag = tag_of(f"trial-{planned.number}")
         marks = folder / "marks"
         marks.mkdir()
@@ -76,21 +81,25 @@ class Runner:
                 (python, str(CHILD), str(specification)),
                 tag,
                 self._environment(planned, folder, marks),
-                cwd=Path.cwd(),
+                # old Parsls write scripts to wherever they are; a user's configuration may name files from here
+                cwd=folder if self.settings.config is None else Path.cwd(),
                 capture=Capture(folder / "driver.out", folder / "driver.err", stdin),
                 remove=(link.path,),
             )
             ends = TrialEnds(marks, self.settings.task_timeout_s, self.settings.trial_timeout_s + LATE_S)
             policy = Policy(stall_after_s=self.settings.stall_after_s)
             crew = Crew(marks, socket.gethostname())
-            try:
-                probed = probe(spec, ends, policy, None, folder / "record.jsonl", link=link, crew=crew)
-            finally:
-                left, silent = self._sweep(tag)
+            with held_back() as hold:
+                try:
+                    probed = probe(
+                        spec, ends, policy, None, folder / "record.jsonl", started=hold, link=link, crew=crew
+                    )
+                finally:
+                    swept = sweep_nodes(tag, self.site.nodes)
         if probed.by_signal is not None:
             raise KeyboardInterrupt if probed.by_signal == signal.SIGINT else SystemExit(128 + probed.by_signal)
         write_whole(folder / "result.json", msgspec.json.encode(probed.result) + b"\n")
-        return self._trial(planned, _Watched(probed, ends, began, left, silent), folder)
+        return self._trial(planned, _Watched(probed, ends, began, began_s, swept), folder)
 
     def _specification(self, planned: Planned, folder: Path, prefix: tuple[str, ...]) -> Path:
         """Write what htex_child.py reads, and the file that names the nodes."""
@@ -109,6 +118,7 @@ class Runner:
             "mpi_bin": self.site.mpi_bins.get(cell.mpi),
             "prefix": prefix,
             "workload": cell.workload,
+            "workload_path": str(Path.cwd()),
             "deadline_s": settings.trial_timeout_s,
         }
         path = folder / "spec.json"
@@ -117,17 +127,21 @@ class Runner:
 
     def _environment(self, planned: Planned, folder: Path, marks: Path) -> dict[str, str]:
         """Return what the driver finds in its environment beside hangprobe's own."""
-        folders = (self.site.mpi_bins.get(planned.cell.mpi), os.environ.get("PATH"), f"{sys.prefix}/bin")
+        mpi, own = self.site.mpi_bins.get(planned.cell.mpi), f"{sys.prefix}/bin"
+        # as in an activated environment: GNU parallel may be there, and a namesake on PATH
+        folders = (mpi, own, os.environ.get("PATH")) if mpi is not None else (os.environ.get("PATH"), own)
         variables = {"HANGPROBE_MARKS": str(marks), "PATH": ":".join(each for each in folders if each)}
         return variables | {"PBS_NODEFILE": str(folder / "nodes")}
 
     def _trial(self, planned: Planned, watched: _Watched, folder: Path) -> Trial:
         """Return what all of it comes to."""
-        result = watched.probed.result
-        measures = measure(folder, watched.began, result.ranks)
-        trouble = [f"{host} could not be looked at afterwards: {why}" for host, why in watched.silent.items()]
+        result, swept = watched.probed.result, watched.swept
+        measures = measure(folder, watched.began, result.ranks, result.findings)
+        trouble = [f"{each.host} could not be looked at afterwards: {each.why}" for each in swept.silent]
+        stuck = (*(f"{socket.gethostname()}: {each}" for each in watched.probed.ended.left), *swept.stuck)
+        trouble += [f"{each} could not be ended" for each in dict.fromkeys(stuck)]
         facts = Facts(
-            expected=self._expected(planned, folder / "marks"),
+            expected=self._expected(measures),
             managers=measures.managers,
             tasks=measures.tasks,
             verdict=result.verdict,
@@ -146,7 +160,7 @@ class Runner:
             cell=planned.cell,
             control=planned.control,
             started_at=result.started_at,
-            duration_s=round(time.time() - watched.began, 3),
+            duration_s=round(time.monotonic() - watched.began_s, 3),
             outcome=judged.outcome,
             why=judged.why,
             words=measures.words,
@@ -161,25 +175,19 @@ class Runner:
             detected_after_s=result.detected_after_s,
             findings=tuple(finding.but(says=_of_workers(finding)) for finding in result.findings),
             contexts=_of_managers(result, folder),
-            leftovers=tuple(watched.left),
+            leftovers=swept.found,
+            unseen=swept.unseen,
         )
 
-    def _expected(self, planned: Planned, marks: Path) -> tuple[str, ...]:
-        """Return the hosts on which managers are to run, one entry for each; a user's configuration may want fewer."""
-        if planned.cell.launcher == "single-node":
-            return (socket.gethostname(),)
-        crew = Crew(marks, socket.gethostname())
-        crew.read()
-        return self.site.nodes[: crew.nodes or len(self.site.nodes)]
+    def _expected(self, measures: Measures) -> tuple[str, ...]:
+        """Return the hosts on which managers are to run, one entry for each; a user's configuration may want fewer.
 
-    def _sweep(self, tag: str) -> tuple[list[Leftover], dict[str, str]]:
-        """End what is left of a trial on any node; return what that was, and which nodes could not be looked at."""
-        left = sweep(tag)
-        elsewhere = [node for node in self.site.nodes if node != socket.gethostname()]
-        if not elsewhere:
-            return left, {}
-        more, silent = sweep_all(tag, elsewhere)
-        return [*left, *more], silent
+        They are called as their managers call them: a node file may have `x1.hsn.site.gov` where hostname(1) has `x1`.
+        """
+        if measures.is_here:
+            return (socket.gethostname(),) * (measures.expected or 1)
+        known = {short(manager.host): manager.host for manager in measures.managers}
+        return tuple(known.get(short(node), node) for node in self.site.nodes[: measures.expected or None])
 
 
 class _Watched(NamedTuple):
@@ -189,8 +197,9 @@ class _Watched(NamedTuple):
     ends: TrialEnds
     began: float
     """By the wall clock."""
-    left: list[Leftover]
-    silent: dict[str, str]
+    began_s: float
+    """By the monotonic clock."""
+    swept: Swept
 
 
 def _of_workers(finding: Finding) -> str:

@@ -27,9 +27,7 @@ class Workload(NamedTuple):
     module: str
     """Below hangprobe.ensemble.subject."""
     function: str
-    """Called as function(task_number, **arguments)."""
-    arguments: str = ""
-    """What may be given, with the default."""
+    """Called as function(task_number)."""
     control: str | None = None
     """MUST_HANG or MUST_COMPLETE for the two that show that a block of trials is evidence."""
 
@@ -49,7 +47,7 @@ TABLE = {
     each.name: each
     for each in (
         Workload("noop", "does nothing", None, "nothing", "plain", "noop", control=MUST_COMPLETE),
-        Workload("sleep", "sleeps", None, "nothing", "plain", "sleep", "seconds=1.0"),
+        Workload("sleep", "sleeps", None, "nothing", "plain", "sleep"),
         Workload(
             "fork-pool",
             "a multiprocessing.Pool under fork maps a function, and ends",
@@ -57,7 +55,6 @@ TABLE = {
             "nothing",
             "plain",
             "fork_pool",
-            "processes=2",
         ),
         Workload("bash", "a bash_app that echoes", None, "nothing", "plain", "bash"),
         Workload(
@@ -67,7 +64,6 @@ TABLE = {
             "nothing",
             "plain",
             "mpi_task",
-            "ranks=2, program=None",
         ),
         Workload(
             "stdin-child",
@@ -92,7 +88,6 @@ TABLE = {
             "any",
             "launched",
             "kept_stdout",
-            "seconds=600.0",
             is_drained=True,
         ),
         Workload(
@@ -125,7 +120,6 @@ TABLE = {
             "any",
             "nativelocks",
             "openmp",
-            "threads=4",
         ),
         Workload(
             "flock",

@@ -60,6 +60,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "observe.filewaits": {"filewaits", "model", "observe.fdinfo", "observe.procfs", "observe.reader"}
     | {"observe.waits.shapes"},
     "observe.fed": {"model", "starter", "observe.feeding"},
+    "observe.patience": set(),
+    "observe.crew": {"model", "observe.patience"},
     "observe.waits.shapes": {"model"},
     "observe.waits": {"model", "observe.procfs", "observe.reader", "observe.fdinfo", "observe.holders"}
     | {"observe.tables", "observe.world", "observe.waits"},
@@ -101,6 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explain": {"judgement", "model", "evidence", "result", "ranksets", "explain"},
     "report.contexts": {"ranksets", "explain.contextdiff"},
     "report.comparison": {"ensemble.launchers", "ensemble.outcomes", "ensemble.plan", "ensemble.records"}
+    | {"ensemble.sureness"}
     | {"context.values", "explain.catalogue", "explain.contextdiff", "model", "ranksets", "result", "stats"}
     | {"report.comparison", "report.contexts"},
     "report": {"explain.contextdiff", "model", "ranksets", "result", "explain.catalogue", "report"},
@@ -248,21 +251,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ensemble.plan": {"ensemble.launchers", "ensemble.records", "ensemble.workloads"},
     "ensemble.store": {"errors", "record", "ensemble.launchers", "ensemble.reading", "ensemble.records"},
     "ensemble.campaign": {"errors", "ensemble.plan", "ensemble.records", "ensemble.store"},
+    "ensemble.interruptions": set(),
     "ensemble.environment": {"", "errors", "launch", "ensemble.records"},
     "ensemble.outcomes": {"model", "ranksets", "result", "ensemble.plan", "ensemble.records"},
-    "ensemble.ends": {"model", "observe.crew", "watched"},
-    "ensemble.leftovers": {"agent.look.fanout", "launch.ending", "launch.proctree", "ensemble.records"},
+    "ensemble.ends": {"model", "observe.crew", "observe.patience", "watched"},
+    "ensemble.leftovers": {"errors", "agent.look.fanout", "launch.ending", "launch.proctree", "ensemble.records"},
     "ensemble.trial": {"context.values", "policy", "probe", "ranksets", "record", "result", "agent.joint.linking"}
     | {"launch.session", "observe.crew", "ensemble.ends", "ensemble.leftovers", "ensemble.measures"}
-    | {"ensemble.outcomes", "ensemble.records"},
-    "ensemble.traces": set(),
-    "ensemble.measures": {"model", "result", "ensemble.records", "ensemble.traces"},
-    "ensemble.sureness": {"stats", "ensemble.outcomes", "ensemble.plan", "ensemble.records"},
+    | {"ensemble.interruptions", "ensemble.outcomes", "ensemble.records"},
+    "ensemble.traces": {"observe.crew"},
+    "ensemble.measures": {"model", "observe.crew", "ranksets", "result", "ensemble.records", "ensemble.traces"},
+    "ensemble.sureness": {"model", "stats", "ensemble.launchers", "ensemble.outcomes", "ensemble.plan"}
+    | {"ensemble.records"},
     "probe": {"", "errors", "model", "policy", "record", "result", "launch", "watchdog", "watched", "conclude"}
     | {"agent.joint.jobwatch", "agent.joint.linking", "observe.crew"},
     "cli": {"", "errors", "model", "policy", "ranksets", "record", "result", "programs", "explain.catalogue"}
     | {
         "launch",
+        "lint",
         "report",
         "watched",
         "probe",

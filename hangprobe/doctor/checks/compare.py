@@ -18,9 +18,16 @@ def gnu_parallel(facts: CompareFacts) -> Said:
     if facts.parallel is None:
         return missing("not found", ENABLES, bring)
     if not facts.parallel_says.startswith("GNU parallel"):
-        says = facts.parallel_says[:60] or "it says nothing of its version"
-        return missing(f"{facts.parallel} is another program of that name ('{says}')", ENABLES, bring)
+        return missing(_another(facts.parallel, facts.parallel_says), ENABLES, bring)
+    if facts.shadow is not None:
+        says = f"{facts.parallel_says}: {facts.parallel}; on PATH before it {_another(*facts.shadow)}"
+        folder = facts.parallel.rpartition("/")[0]
+        return limited(says, "launchers that look for it on PATH", f"PATH={folder}:$PATH, or activate the environment")
     return ok(f"{facts.parallel_says}: {facts.parallel}")
+
+
+def _another(path: str, says: str) -> str:
+    return f"{path} is another program of that name ('{says[:60] or 'it says nothing of its version'}')"
 
 
 def parsl(facts: CompareFacts) -> Said:

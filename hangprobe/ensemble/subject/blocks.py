@@ -85,6 +85,16 @@ def workers_of(executor: Any) -> int | None:
     return None
 
 
+def is_here(executor: Any) -> bool:
+    """Return whether its managers are started on the node on which the driver runs, and on no other."""
+    provider = executor.provider
+    is_local = type(provider).__name__ == "LocalProvider"
+    # an old Parsl's LocalProvider may go through a channel to another host
+    is_local = is_local and type(getattr(provider, "channel", None)).__name__ in ("NoneType", "LocalChannel")
+    launcher = type(getattr(provider, "launcher", None)).__name__
+    return is_local and launcher in ("SingleNodeLauncher", "SimpleLauncher")
+
+
 def clean_up(kernel: Any, executors: list[Any], limit_s: float) -> bool:
     """Let Parsl end what it has started, for so long, then end the rest; return whether Parsl came to its end.
 

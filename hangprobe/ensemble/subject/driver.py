@@ -100,11 +100,12 @@ class _Ensemble:
             self.events.write("config-refused", errors=list(refused.errors))
             return REFUSED
         executors = configuration.pools(config.executors)
-        self.events.write("loaded", run_dir=kernel.run_dir, labels=[each.label for each in executors])
+        labels, is_here = [each.label for each in executors], all(blocks.is_here(each) for each in executors)
+        self.events.write("loaded", run_dir=kernel.run_dir, labels=labels, is_here=is_here)
         scene, watch = Scene(kernel.run_dir), blocks.Watch(executors)
         status = self._await_managers(scene, watch, sum(blocks.managers_at_first(each) for each in executors))
         if status is None:
-            self._submit(parsl, run_task, home, [each.label for each in executors])
+            self._submit(parsl, run_task, home, labels)
             status = self._follow(scene, watch)
         for output in scene.outputs():
             self.events.write("block-output", **output)
@@ -142,7 +143,7 @@ class _Ensemble:
         spec = self.spec
         numbers = sorted(self.pending)
         for number in numbers:
-            future = app(home, self.marks, number, spec.workload, spec.workload_arguments, spec.workload_path)
+            future = app(home, self.marks, number, spec.workload, spec.workload_path)
             future.add_done_callback(
                 lambda future, number=number: self.results.put((time.time(), number, future.exception()))
             )

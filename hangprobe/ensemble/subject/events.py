@@ -5,7 +5,8 @@ Every line has `t` (time.time(), seconds) and `event`:
     started          parsl, python (versions), executable, pid
     config-refused   errors: a list of texts; nothing was started
     failed           error: the driver itself, or Parsl's beginning
-    loaded           run_dir, labels; the interchange is up, the block has been asked for or soon will be
+    loaded           run_dir, labels, is_here (whether managers are started on this node alone); the interchange is
+                     up, the block has been asked for or soon will be
     submitted        tasks: their numbers, from 0 on
     managers         managers: all that have registered so far, each {host, uid, block, workers, python, parsl,
                      registered (time.time() by the interchange's log), start_method_said (None: its log does not say)}

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-_TWO_RANKS = "from mpi4py import MPI; print(MPI.COMM_WORLD.allreduce(1))"
+_SIZE = "from mpi4py import MPI; print(MPI.COMM_WORLD.allreduce(1))"
 
 
 def noop(number: int) -> None:
@@ -40,12 +40,12 @@ def bash(number: int) -> None:
         raise AssertionError(f"the bash app ended with {status}")
 
 
-def mpi_task(number: int, ranks: int = 2, program: str | None = None) -> None:
+def mpi_task(number: int, ranks: int = 2) -> None:
     """Start a small MPI job on this node, from PATH's mpiexec; it must be one job of this size.
 
-    `program`: a Python program that prints its size; None: one that needs mpi4py in the worker's environment.
+    Needs mpi4py in the worker's environment.
     """
-    words = [sys.executable, program] if program else [sys.executable, "-c", _TWO_RANKS]
+    words = [sys.executable, "-c", _SIZE]
     done = subprocess.run(
         ["mpiexec", "-n", str(ranks), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60, check=True
     )

@@ -7,7 +7,7 @@ runner may keep more in it.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Spec(NamedTuple):
@@ -36,7 +36,6 @@ class Spec(NamedTuple):
     """Words to stand before `process_worker_pool.py ...` in HTEX's launch_cmd."""
     workload: str = "noop"
     """A name of hangprobe.ensemble.workloads, or `module:function`."""
-    workload_arguments: dict[str, Any] = {}  # noqa: RUF012  # as above
     workload_path: str | None = None
     """Where a user's module is looked for first; None: the working directory that the driver was started in."""
     deadline_s: float = 180.0

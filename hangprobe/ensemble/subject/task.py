@@ -10,7 +10,8 @@ A worker's marks are `<marks>/workers/<host>/<pid>-<start time>.log`: host as ge
     E <time.time()> <task number> <error class>           it has failed
 
 A reader may see the file at any time; a line counts once its newline is there. The file stays open between tasks, and
-no child that a task starts keeps it (unless forked). Cost: two small writes a task.
+no child that a task starts keeps it (unless forked; such a child writes nothing there, for it is not the worker, even
+if it comes back from the workload). Cost: two small writes a task.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import os
 import socket
 import sys
 import time
-from typing import Any, Callable
+from typing import Callable
 
 from hangprobe.ensemble import workloads
 
@@ -29,17 +30,20 @@ _marks: dict[str, tuple[int, int]] = {}  # folder -> the process that has opened
 _functions: dict[str, Callable[..., object]] = {}
 
 
-def run(marks: str, number: int, workload: str, arguments: dict[str, Any], path: str) -> None:
+def run(marks: str, number: int, workload: str, path: str) -> None:
     """Run a workload between two marks. `path`: where a user's own module is looked for first."""
-    descriptor = _open(marks)
+    worker, descriptor = os.getpid(), _open(marks)
     os.write(descriptor, f"B {time.time():.6f} {number} {workload}\n".encode())
+    outcome = "ok"
     try:
         function = _functions.get(workload) or _find(workload, path)
-        function(number, **arguments)
+        function(number)
     except BaseException as error:
-        os.write(descriptor, f"E {time.time():.6f} {number} {type(error).__name__}\n".encode())
+        outcome = type(error).__name__
         raise
-    os.write(descriptor, f"E {time.time():.6f} {number} ok\n".encode())
+    finally:
+        if os.getpid() == worker:
+            os.write(descriptor, f"E {time.time():.6f} {number} {outcome}\n".encode())
 
 
 def start_time() -> int:

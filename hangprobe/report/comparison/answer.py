@@ -7,27 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hangprobe.ensemble.records import Campaign, Cell
+from hangprobe.ensemble.records import Cell
+from hangprobe.ensemble.sureness import base_launcher
 from hangprobe.report.comparison.cells import told
 from hangprobe.report.comparison.names import count, launcher, listed, p_value, plain, points, sentence_case, subject
-from hangprobe.report.comparison.notes import notes_on
-from hangprobe.report.comparison.pairs import base_launcher
-from hangprobe.report.comparison.values import Answer, Block, CellResult, Effect, OwnFailure, Pair
+from hangprobe.report.comparison.values import Answer, Block, CellResult, Effect, Pair
 
 TOLD = 3
 """Comparisons of one kind whose figures stand in the first sentence; of more of them the names do."""
 
 
 def answer(
-    campaign: Campaign,
-    cells: Sequence[CellResult],
-    pairs: Sequence[Pair],
-    blocks: Sequence[Block],
-    failures: Sequence[OwnFailure],
+    cells: Sequence[CellResult], pairs: Sequence[Pair], blocks: Sequence[Block], notes: tuple[str, ...]
 ) -> Answer:
-    """Return what the campaign says of its question."""
+    """Return what the campaign says of its question; `notes` stand below it."""
     asked = [each for each in cells if each.control is None and each.rate.started]
-    notes = notes_on(cells, blocks, failures, pairs)
     if not blocks:
         return Answer("No trial has been run yet.", notes, False)
     if not any(each.is_evidence for each in blocks):
@@ -61,10 +55,10 @@ class _Words:
         """Return the figures of one comparison."""
         first, second = self.results[pair.first].rate, self.results[pair.second].rate
         text = f"{first.hung} of {first.started} hung → {second.hung} of {second.started}"
-        if pair.difference is None or pair.low is None or pair.high is None or pair.adjusted_p is None:
+        if pair.difference is None or pair.low is None or pair.high is None:
             return text
-        interval = f"[{points(pair.low)}, {points(pair.high)}]"
-        return f"{text}, difference {points(pair.difference)} points {interval}, {p_value(pair.adjusted_p)}"
+        text += f", difference {points(pair.difference)} points [{points(pair.low)}, {points(pair.high)}]"
+        return f"{text}, {p_value(pair.adjusted_p)}" if pair.adjusted_p is not None else text
 
     def counts(self, pair: Pair) -> str:
         first, second = self.results[pair.first].rate, self.results[pair.second].rate
@@ -145,7 +139,7 @@ def _sum(results: Iterable[CellResult]) -> str:
 def _alone(cells: Sequence[CellResult]) -> str:
     """Return what is seen under the only launcher."""
     own = [each for each in cells if each.control is None] or list(cells)
-    name = launcher(base_launcher(cells) or "")
+    name = launcher(base_launcher(each.cell for each in cells) or "")
     every = [each.cell for each in cells]
     hung = listed(f"`{plain(subject(each.cell, every))}` {told(each)}" for each in own)
     return f"Under {name}: {hung}; no other launcher was compared."

@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hangprobe.ensemble.records import Campaign, Outcome, Trial
+from hangprobe.ensemble.sureness import standing
 from hangprobe.report.comparison.answer import answer
 from hangprobe.report.comparison.cells import blocks, cells
+from hangprobe.report.comparison.design import design
 from hangprobe.report.comparison.launchcontexts import comparisons
 from hangprobe.report.comparison.names import OUTCOMES
+from hangprobe.report.comparison.notes import notes_on
 from hangprobe.report.comparison.pairs import pairs
 from hangprobe.report.comparison.ratios import ratios
 from hangprobe.report.comparison.recommend import recommendations, remedies
+from hangprobe.report.comparison.unfinished import unfinished
 from hangprobe.report.comparison.values import Comparison, OwnFailure
 
 OWN = (Outcome.LAUNCHER_FAILED, Outcome.NOT_REGISTERED, Outcome.WORKER_LOST)
@@ -24,14 +28,17 @@ WORDS_KEPT = 12
 def compare(campaign: Campaign, trials: Sequence[Trial]) -> Comparison:
     """Return the whole comparison."""
     judged = blocks(campaign, trials)
-    counted = cells(campaign, trials, judged)
-    couples = pairs(counted)
+    known = standing(campaign, {each.number: each for each in trials})
+    stopping = design(campaign, known)
+    counted = cells(campaign, trials, judged, stopping)
+    couples = pairs(counted, known)
+    never = unfinished(couples, counted)
     failed = _failures(trials)
     cures = remedies(counted, [each for each in trials if each.outcome is Outcome.HUNG])
     site = campaign.environment.site
     return Comparison(
         name=campaign.name,
-        answer=answer(campaign, counted, couples, judged, failed),
+        answer=answer(counted, couples, judged, notes_on(counted, judged, failed, couples, never, stopping)),
         cells=counted,
         pairs=couples,
         ratios=ratios(counted, campaign.seed),
@@ -48,6 +55,8 @@ def compare(campaign: Campaign, trials: Sequence[Trial]) -> Comparison:
         started_at=campaign.started_at,
         settings=campaign.settings,
         environment=campaign.environment,
+        unfinished=never,
+        design=stopping,
     )
 
 

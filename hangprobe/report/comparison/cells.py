@@ -16,7 +16,16 @@ from hangprobe.ensemble.plan import role
 from hangprobe.ensemble.records import Campaign, Cell, Outcome, TaskState, Trial
 from hangprobe.ranksets import fold_hosts
 from hangprobe.report.comparison.names import OUTCOMES, count
-from hangprobe.report.comparison.values import Block, CellResult, HostSeen, HungRate, MechanismSeen, StartSeen, Times
+from hangprobe.report.comparison.values import (
+    Block,
+    CellResult,
+    Design,
+    HostSeen,
+    HungRate,
+    MechanismSeen,
+    StartSeen,
+    Times,
+)
 from hangprobe.result import Finding
 from hangprobe.stats.rates import bound_sentence, rate
 
@@ -27,18 +36,24 @@ def blocks(campaign: Campaign, trials: Sequence[Trial]) -> tuple[Block, ...]:
     return tuple(Block(each, each not in doubts, doubts.get(each)) for each in sorted({e.block for e in trials}))
 
 
-def cells(campaign: Campaign, trials: Sequence[Trial], judged: Sequence[Block]) -> tuple[CellResult, ...]:
+def cells(
+    campaign: Campaign, trials: Sequence[Trial], judged: Sequence[Block], design: Design | None = None
+) -> tuple[CellResult, ...]:
     """Return what is counted of each cell, in the campaign's order; cells of controls come after the others."""
     evidence = {each.number for each in judged if each.is_evidence}
     roles = {each.cell: role(each.cell.workload, each.control) for each in campaign.plan}
     controls = {cell: must for cell, must in roles.items() if must is not None}
-    planned = Counter(each.cell for each in campaign.plan)
+    begun = {each.number for each in trials}
+    last = design.blocks if design is not None and design.is_sure else None
+    open_ = [each for each in campaign.plan if each.number not in begun]
+    missing = Counter(each.cell for each in open_ if last is None or each.block <= last)
+    spared = Counter(each.cell for each in open_ if last is not None and each.block > last)
     found = []
     for cell in _in_order(campaign, controls):
         own = [each for each in trials if each.cell == cell]
         counted = [each for each in own if cell in controls or each.block in evidence]
-        missing = max(0, planned[cell] - len(own))
-        found.append(_cell(cell, controls.get(cell), counted, len(own) - len(counted), missing))
+        result = _cell(cell, controls.get(cell), counted, len(own) - len(counted), missing[cell])
+        found.append(result.but(not_needed=spared[cell]))
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ from hangprobe.report.comparison.cells import beside
 from hangprobe.report.comparison.plots import MEASURES, distributions, embedded, library
 from hangprobe.report.comparison.ratios import MEASURES as IN_WORDS
 from hangprobe.report.comparison.timeline import NODES_SHOWN, timelines
+from hangprobe.report.comparison.unfinished import ends_nowhere
 from hangprobe.report.comparison.values import CellResult, Comparison, Effect, MeasuredRatio, Pair, Remedy
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def page(comparison: Comparison, trials: Sequence[Trial]) -> str:
     environment.filters.update(
         beside=beside,
         coded=coded,
+        confidence=names.confidence,
         count=names.count,
         heading=names.heading,
         launcher=names.launcher,
@@ -105,6 +107,7 @@ def page(comparison: Comparison, trials: Sequence[Trial]) -> str:
         ratio_names=IN_WORDS,
         examples=examples,
         not_cured=_not_cured(comparison),
+        ends_nowhere=ends_nowhere(comparison),
         remedies=_remedies(comparison),
         starts=_starts(comparison),
         hosts=fold_hosts(comparison.environment.hosts),

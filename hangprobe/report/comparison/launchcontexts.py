@@ -1,4 +1,8 @@
-"""What two launchers give the managers that they start, and which hang that explains. Pure."""
+"""What two launchers give the managers that they start, and which hang that explains. Pure.
+
+A comparison is attached to tickets and published: names of the user's own variables are counted in it and not told,
+unless a rule explains a mechanism by them.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,18 @@ from collections.abc import Sequence
 
 from hangprobe.context.values import LaunchContext
 from hangprobe.ensemble.records import Trial
-from hangprobe.explain.contextdiff import Alike, Direction, Explanation, LauncherDiff, diff_two
+from hangprobe.explain.contextdiff import (
+    NOT_KNOWN,
+    NOTHING,
+    Alike,
+    Change,
+    Direction,
+    Explanation,
+    LauncherDiff,
+    diff_two,
+)
 from hangprobe.ranksets import fold_hosts, unfold
-from hangprobe.report.comparison.names import launcher
+from hangprobe.report.comparison.names import count, launcher
 from hangprobe.report.comparison.pairs import partners
 from hangprobe.report.comparison.values import (
     CellResult,
@@ -23,7 +36,9 @@ from hangprobe.report.comparison.values import (
 from hangprobe.report.contexts import launcher_lines
 
 LONGEST = 600
-"""Characters of a value that are kept: a PATH, or the names of all variables."""
+"""Characters of a value that are kept: of a PATH."""
+NAMES = "variables"
+"""The attribute of `explain.contextwords` that lists names of variables which are no launcher's."""
 
 
 def comparisons(
@@ -44,16 +59,17 @@ def comparisons(
 
 
 def _best(result: CellResult, trials: dict[int, Trial]) -> Trial | None:
-    """Return the trial that stands for the cell, or another one of it, that has contexts."""
-    example = trials.get(result.example) if result.example is not None else None
-    if example is not None and example.contexts:
-        return example
-    return next((each for each in trials.values() if each.cell == result.cell and each.contexts), None)
+    """Return the trial of the cell in which most managers were looked at, that which stands for the cell among these.
+
+    A trial can be over before all its managers have been looked at.
+    """
+    seen = [each for each in trials.values() if each.cell == result.cell and each.contexts]
+    return max(seen, key=lambda each: (len(_contexts(each)), each.number == result.example, -each.number), default=None)
 
 
 def _compare(first: CellResult, second: CellResult, trials: tuple[Trial, Trial], pair: Pair) -> ContextComparison:
     names = (launcher(first.cell.launcher), launcher(second.cell.launcher))
-    diff = diff_two(_contexts(trials[0]), _contexts(trials[1]), names)
+    diff = _counted(diff_two(_contexts(trials[0]), _contexts(trials[1]), names))
     cured = {each.mechanism for each in first.mechanisms} if pair.effect in {Effect.CURES, Effect.RARER} else set()
     one, other = trials
     changes = tuple(
@@ -72,8 +88,39 @@ def _compare(first: CellResult, second: CellResult, trials: tuple[Trial, Trial],
     )
 
 
+def _counted(diff: LauncherDiff) -> LauncherDiff:
+    """Return `diff` with the names of other variables as their number, unless they explain something."""
+    if any(each.attribute == NAMES for each in diff.explanations):
+        return diff
+    return diff.but(changes=tuple(_number(each) if each.attribute == NAMES else each for each in diff.changes))
+
+
+def _number(change: Change) -> Change:
+    first, second = (
+        tuple(each.but(value=_how_many(each.value)) for each in side) for side in (change.first, change.second)
+    )
+    return change.but(first=first, second=second)
+
+
+def _how_many(names: str) -> str:
+    return names if names in {NOTHING, NOT_KNOWN} else count(len(names.split(", ")), "name")
+
+
 def _contexts(trial: Trial) -> dict[int, LaunchContext]:
-    return {index: each.context for each in trial.contexts for index in unfold(each.ranks)}
+    """Return what the managers were given, by the place of their node in the node file.
+
+    A launcher's own numbers are no nodes: GNU parallel has been seen to number three from the last to the first.
+    """
+    places = _places(trial)
+    return {places.get(index, index): each.context for each in trial.contexts for index in unfold(each.ranks)}
+
+
+def _places(trial: Trial) -> dict[int, int]:
+    """Return the launcher's number of each manager -> its node's place; empty where nodes do not tell them apart."""
+    hosts = list(trial.managers_expected)
+    found = {each.index: hosts.index(each.host) for each in trial.managers if each.host in hosts}
+    is_clear = len(set(hosts)) == len(hosts) and len(set(found.values())) == len(found) == len(trial.managers)
+    return found if is_clear else {}
 
 
 def _explanation(found: Explanation, names: tuple[str, str], trials: tuple[Trial, Trial]) -> ContextExplanation:
@@ -93,7 +140,8 @@ def _groups(groups: tuple[Alike, ...], trial: Trial) -> tuple[ContextGroup, ...]
 
 def _where(trial: Trial, ranks: str) -> str:
     """Return the nodes of managers, which the launcher numbers."""
-    hosts = {each.index: each.host for each in trial.managers}
+    places = _places(trial)
+    hosts = {places.get(each.index, each.index): each.host for each in trial.managers}
     expected = dict(enumerate(trial.managers_expected))
     return fold_hosts(hosts.get(index) or expected.get(index) or f"manager {index}" for index in sorted(unfold(ranks)))
 

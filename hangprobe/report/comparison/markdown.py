@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from hangprobe.ensemble.records import Cell
 from hangprobe.explain.catalogue import MECHANISMS
 from hangprobe.report.comparison.cells import beside
-from hangprobe.report.comparison.names import count, heading, launcher, listed, percent, subject
+from hangprobe.report.comparison.names import confidence, count, heading, launcher, listed, percent, points, subject
 from hangprobe.report.comparison.ratios import MEASURES
-from hangprobe.report.comparison.values import CellResult, Comparison, ContextComparison, Effect
+from hangprobe.report.comparison.unfinished import ends_nowhere
+from hangprobe.report.comparison.values import CellResult, Comparison, ContextComparison, Effect, Pair
 
 ROWS = 4
 """Workloads in the summary; the full table follows below it."""
@@ -22,6 +23,7 @@ def page(comparison: Comparison) -> str:
     parts = [f"# {escape(comparison.name)}: the launchers compared", "\n".join(summary(comparison))]
     parts += [_list(comparison.answer.notes, coded)] if comparison.answer.notes else []
     parts += ["## What hung", _table(comparison, comparison.cells), _mechanisms(comparison)]
+    parts += _section("What was sure, and when", _looks(comparison))
     parts += _section("On which nodes", _nodes(comparison))
     parts += _section("Start-up and throughput of completed trials", _ratios(comparison))
     for each in comparison.contexts:
@@ -50,7 +52,10 @@ def summary(comparison: Comparison) -> list[str]:
 def _why(comparison: Comparison) -> str:
     why = next((each.why for each in comparison.contexts if each.why), None)
     settings = comparison.settings
+    design = comparison.design
     blocks = count(len(comparison.blocks), "block")
+    if design is not None:
+        blocks = f"{len(comparison.blocks)} of at most {count(design.looks[-1].blocks, 'block')}"
     made = f"{count(comparison.trials, 'trial')} in {blocks}, {settings.nodes} nodes x {settings.workers_per_node}"
     told = f"Why: {coded(why)}. " if why else ""
     return f"{told}{made} workers, seed {comparison.seed}."
@@ -92,6 +97,30 @@ def _mechanisms(comparison: Comparison) -> str:
     return "\n".join(f"- `{each.slug}`: {escape(each.title)}. {escape(each.text)}" for each in known)
 
 
+def _looks(comparison: Comparison) -> str:
+    """Return what each comparison showed at the look; nothing for a campaign that runs to its end."""
+    seen = [each for each in comparison.pairs if each.known is not None]
+    if comparison.design is None or not seen:
+        return ""
+    level = confidence(comparison.design.level)
+    base = escape(heading(seen[0].first.launcher))
+    head = [
+        f"Differences of the hang rates in percentage points, with intervals adjusted for all looks; instead of "
+        f"{base}:",
+        "",
+        f"| workload | launcher | difference [{level}] | sure |",
+        "|---|---|---|---|",
+    ]
+    return "\n".join([*head, *(_look(each, comparison) for each in seen)])
+
+
+def _look(pair: Pair, comparison: Comparison) -> str:
+    interval = f"[{points(pair.low or 0)}, {points(pair.high or 0)}]"
+    difference = f"{points(pair.difference)} {interval}" if pair.difference is not None else interval
+    name, other = escape(subject(pair.first, _all(comparison))), escape(heading(pair.second.launcher))
+    return f"| {name} | {other} | {difference} | {pair.known} |"
+
+
 def _nodes(comparison: Comparison) -> str:
     rows = ["| | of the hung trials, on these nodes something hung |", "|---|---|"]
     for each in (each for each in comparison.cells if each.hosts):
@@ -125,7 +154,7 @@ def _contexts(found: ContextComparison) -> list[str]:
 
 
 def not_cured(comparison: Comparison) -> str:
-    """Return the workloads that hung under every launcher that was compared, with the mechanism."""
+    """Return the workloads that hung under every launcher compared, with the mechanism, or that ended under none."""
     lines = []
     for name in dict.fromkeys(each.first for each in comparison.pairs):
         own = [each for each in comparison.pairs if each.first == name]
@@ -135,6 +164,7 @@ def not_cured(comparison: Comparison) -> str:
             causes = listed(f"`{each.mechanism}`" for each in result.mechanisms)
             under = listed(escape(launcher(each.second.launcher)) for each in still)
             lines.append(f"- {escape(subject(name, _all(comparison)))} ({coded(causes)}): not by {under}")
+    lines += [f"- {coded(each.says)}" for each in ends_nowhere(comparison)]
     return "\n".join(lines)
 
 

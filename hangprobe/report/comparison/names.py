@@ -8,8 +8,6 @@ from hangprobe.ensemble.launchers import AS_CONFIGURED, TABLE
 from hangprobe.ensemble.records import Cell, Outcome
 
 GNU_PARALLEL = ("gnu-parallel", "gnu-parallel-repaired")
-BASE_ORDER = ("mpiexec", "as-configured", "mpirun", "srun", "single-node", *GNU_PARALLEL)
-"""The first of these that a campaign has is what the others are compared with: what users have first."""
 OUTCOMES = {
     Outcome.COMPLETED: "completed",
     Outcome.HUNG: "hung",
@@ -70,6 +68,11 @@ def percent(share: float) -> str:
     if 0 < value < 1 or 99 < value < 100:
         return f"{value:.1f} %"
     return f"{value:.0f} %"
+
+
+def confidence(level: float) -> str:
+    """Return a level of confidence: `95 %`, `98.3 %`."""
+    return f"{100 * level:.3g} %"
 
 
 def p_value(value: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from hangprobe.ensemble.records import Cell, Environment, Settings
+from hangprobe.ensemble.records import Cell, Environment, Look, Settings
 from hangprobe.model import Frozen
 
 COMPARISON = "hangprobe.comparison/1"
@@ -84,7 +84,7 @@ class CellResult(Frozen, frozen=True, kw_only=True):
     excluded: int
     """Trials in blocks that are no evidence; they are in none of the figures."""
     missing: int
-    """Planned and not run."""
+    """Planned and not run yet."""
     mechanisms: tuple[MechanismSeen, ...]
     hosts: tuple[HostSeen, ...]
     """Only those on which something hung, and those of the same trials on which nothing did (`trials` = 0)."""
@@ -93,6 +93,8 @@ class CellResult(Frozen, frozen=True, kw_only=True):
     """Of completed trials only."""
     example: int | None
     """The trial that stands for the cell: the first hung one, else the first completed one, else the first."""
+    not_needed: int = 0
+    """Planned for after the look at which the campaign was sure, and not run."""
 
 
 class Effect(StrEnum):
@@ -124,11 +126,43 @@ class Pair(Frozen, frozen=True, kw_only=True):
     low: float | None
     high: float | None
     p_value: float | None
+    """None too where the campaign may stop early: then the interval decides."""
     adjusted_p: float | None
     """After Holm, over all pairs but those of controls."""
     test: str | None
     why: str | None
     """For `undecided` and `no-evidence`: what is missing."""
+    level: float = LEVEL
+    """Of the interval."""
+    known: str | None = None
+    """What is sure at the look of `Design`, whose counts `difference` is of; None without looks."""
+
+
+class Unfinished(Frozen, frozen=True):
+    """A workload that never completed under one launcher, though not every time for a hang."""
+
+    first: Cell
+    second: Cell
+    is_neither: bool
+    """It never completed under the other either; else it always did."""
+    says: str
+
+
+class Design(Frozen, frozen=True, kw_only=True):
+    """When a campaign might stop early (`--until-sure`), and whether it did."""
+
+    looks: tuple[Look, ...]
+    look: int | None
+    """At which it was sure, else the last one taken, counted from 1; None before the first."""
+    blocks: int | None
+    """After how many blocks that was."""
+    is_sure: bool
+    """Of every comparison that was asked for."""
+    level: float
+    """Of each interval, adjusted for all looks."""
+    together: float
+    """Of the intervals of all comparisons that were asked for."""
+    says: str
 
 
 class MeasuredRatio(Frozen, frozen=True, kw_only=True):
@@ -254,3 +288,6 @@ class Comparison(Frozen, frozen=True, kw_only=True):
     started_at: str
     settings: Settings
     environment: Environment
+    unfinished: tuple[Unfinished, ...] = ()
+    design: Design | None = None
+    """None for a campaign that runs to its end."""

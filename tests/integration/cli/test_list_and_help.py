@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hangprobe.ensemble.launchers import TABLE as LAUNCHERS
+from hangprobe.ensemble.workloads import TABLE as WORKLOADS
 from hangprobe.explain.catalogue import MECHANISMS, MITIGATIONS
 
 from .harness import REPRODUCERS, hangprobe, shell
@@ -30,7 +32,8 @@ def test_list_names_everything(tmp_path: Path) -> None:
     done = hangprobe("list", folder=tmp_path)
     assert (done.status, done.stderr) == (0, "")
     names = of_kind("reproducer") | of_kind("control")
-    assert first_words(done.stdout) == names | MECHANISMS.keys() | MITIGATIONS.keys()
+    of_ensembles = {*WORKLOADS, *LAUNCHERS, "as-configured"}
+    assert first_words(done.stdout) == names | MECHANISMS.keys() | MITIGATIONS.keys() | of_ensembles
     variants = {variant["name"] for program in MANIFEST for variant in program["variant"]} - {"default"}
     assert variants <= set(re.findall(r"[\w-]+", done.stdout))
     slugs = {slug for program in MANIFEST for slug in program["mitigations"]}

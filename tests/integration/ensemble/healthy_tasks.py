@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 
-LONG_S = 6
+LONG_S = 4
 
 
 def task(number: int) -> None:

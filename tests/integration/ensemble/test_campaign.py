@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from hangprobe.ensemble.reading import read
+from hangprobe.model import Tier
 from hangprobe.testbed.state import folder_of
 from tests.unit.ensemble.trials import campaign, ended
 
@@ -147,6 +148,8 @@ def test_compare_brings_its_testbed_is_interrupted_goes_on_and_reports(tmp_path:
     assert not folder_of(f"compare-{second.pid}").exists()
     trials = {each.cell.workload: each for each in read(out).trials}
     assert (trials["noop"].outcome, trials["thread-lock"].outcome) == ("completed", "hung")
+    (finding,) = trials["thread-lock"].findings
+    assert (finding.mechanism, finding.tier, finding.ranks) == ("fork-orphaned-lock", Tier.PROVEN, "0-3")
     assert [manager.host for manager in trials["noop"].managers] == ["node01", "node02"]
     assert len((out / "trials.jsonl").read_text().splitlines()) == 2
     assert (out / "report.md").read_text().startswith("# ")

@@ -23,7 +23,7 @@ TASK = """
 import sys
 from hangprobe.ensemble.subject import task
 for number in range(2):
-    task.run(sys.argv[1], number, sys.argv[2], {}, "")
+    task.run(sys.argv[1], number, sys.argv[2], "")
 """
 # the daemon of kept-stdout hangs the launcher, not a task
 HANGING = sorted(

@@ -76,6 +76,12 @@ def test_other_programs_are_named_parallel_too(says: str) -> None:
     assert "another program of that name" in said.says
 
 
+def test_one_that_a_namesake_on_path_hides_is_of_limited_use() -> None:
+    said = compare.gnu_parallel(replace(COMPARE, shadow=("/opt/bin/parallel", "no answer within 3 s")))
+    assert said.state is State.LIMITED
+    assert "/opt/bin/parallel is another program of that name ('no answer within 3 s')" in said.says
+
+
 @pytest.mark.parametrize(
     ("version", "state"),
     [

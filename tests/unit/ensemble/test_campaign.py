@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from hangprobe.ensemble import store as stores
 from hangprobe.ensemble.campaign import Counter, Progress, not_made, run
 from hangprobe.ensemble.records import Campaign, Outcome, Planned, Trial
 from hangprobe.ensemble.store import Store, opened
+from hangprobe.errors.base import UnwritableFolder
 from hangprobe.errors.ensembles import TrialsFail
 
 from .trials import campaign, ended, trial, usual
@@ -113,6 +115,39 @@ def test_single_trials_that_could_not_be_made_do_not_end_it(store: Store) -> Non
     outcome = {0: Outcome.COMPLETED}
     run(store, campaign(), runner(made, lambda each: outcome.get(each.number % 3, Outcome.INFRASTRUCTURE)), Follower())
     assert len(made) == len(campaign().plan)
+
+
+@pytest.mark.parametrize("error", [OSError(11, "no process more"), UnwritableFolder("/x", "full")])
+def test_a_trial_that_cannot_be_made_is_on_record_and_the_campaign_goes_on(store: Store, error: Exception) -> None:
+    def make(planned: Planned, folder: Path) -> Trial:
+        if planned.number == 2:
+            raise error
+        return trial(planned, usual(planned))
+
+    ran = run(store, campaign(), make, Follower())
+    assert len(ran.trials) == len(campaign().plan)
+    failed = store.recorded()[2]
+    assert (failed.outcome, failed.why, failed.cell) == ("infrastructure", str(error), campaign().plan[1].cell)
+
+
+def test_a_trial_that_fails_by_a_bug_is_no_trial(store: Store) -> None:
+    def make(planned: Planned, folder: Path) -> Trial:
+        raise AttributeError(planned)
+
+    with pytest.raises(AttributeError):
+        run(store, campaign(), make, Follower())
+    assert store.recorded() == {}
+
+
+def test_a_record_that_cannot_be_written_ends_the_campaign_with_its_reason(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stores, "write_whole", full)
+    with pytest.raises(UnwritableFolder, match="No space left"):
+        run(store, campaign(), runner([]), Follower())
 
 
 def test_followers_hear_of_each_trial_before_and_after(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shlex
@@ -66,8 +67,8 @@ def test_a_specification_without_nodes_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_worker_notes_each_task_and_can_be_read_back(tmp_path: Path) -> None:
-    task.run(str(tmp_path), 7, "noop", {}, "")
-    task.run(str(tmp_path), 8, "sleep", {"seconds": 0.0}, "")
+    task.run(str(tmp_path), 7, "noop", "")
+    task.run(str(tmp_path), 8, "bash", "")
     (log,) = traces.read_logs(tmp_path)
     assert (log.pid, log.start_time, log.manager_pid) == (os.getpid(), task.start_time(), os.getppid())
     assert [(each.task, each.outcome) for each in log.tasks] == [(7, "ok"), (8, "ok")]
@@ -77,36 +78,50 @@ def test_a_worker_notes_each_task_and_can_be_read_back(tmp_path: Path) -> None:
 def test_a_worker_says_what_its_parsl_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("RANK", "1"), ("BLOCK_ID", "0"), ("COUNT", "2"), ("POOL_ID", "b112f4c0e9f0")):
         monkeypatch.setenv(f"PARSL_WORKER_{name}", value)
-    task.run(str(tmp_path), 0, "noop", {}, "")
+    task.run(str(tmp_path), 0, "noop", "")
     (log,) = traces.read_logs(tmp_path)
     assert (log.place, log.pool) == (1, "b112f4c0e9f0")
 
 
 def test_what_a_parsl_does_not_say_is_a_dash(tmp_path: Path) -> None:
-    task.run(str(tmp_path), 0, "noop", {}, "")
+    task.run(str(tmp_path), 0, "noop", "")
     (path,) = tmp_path.glob("workers/*/*.log")
     assert path.read_text().splitlines()[0] == f"W - - - {os.getppid()} -"
 
 
 def test_a_task_that_fails_is_noted_and_fails(tmp_path: Path) -> None:
-    with pytest.raises(TypeError):
-        task.run(str(tmp_path), 3, "noop", {"unknown": 1}, "")
-    assert traces.read_logs(tmp_path)[0].tasks[0].outcome == "TypeError"
+    (tmp_path / "users_task_that_fails.py").write_text("def work(number): {}[number]\n")
+    with pytest.raises(KeyError):
+        task.run(str(tmp_path), 3, "users_task_that_fails:work", str(tmp_path))
+    assert traces.read_logs(tmp_path)[0].tasks[0].outcome == "KeyError"
+
+
+def test_a_forked_child_that_comes_back_from_its_task_writes_nothing_in_its_parents_name(tmp_path: Path) -> None:
+    (tmp_path / "users_task_that_forks.py").write_text(
+        "import os\ndef work(number):\n    child = os.fork()\n"
+        "    if not child:\n        raise SystemExit\n    os.waitpid(child, 0)\n"
+    )
+    own = os.getpid()
+    try:
+        task.run(str(tmp_path), 3, "users_task_that_forks:work", str(tmp_path))
+    finally:
+        if os.getpid() != own:
+            os._exit(0)
+    (path,) = tmp_path.glob("workers/*/*.log")
+    assert [line.split()[0] for line in path.read_text().splitlines()] == ["W", "B", "E"]
+    assert traces.read_logs(tmp_path)[0].tasks[0].outcome == "ok"
 
 
 def test_a_workload_that_is_unknown_is_noted_too(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
-        task.run(str(tmp_path), 3, "no-such", {}, "")
+        task.run(str(tmp_path), 3, "no-such", "")
     assert traces.read_logs(tmp_path)[0].tasks[0].outcome == "KeyError"
 
 
 def test_a_users_function_is_found_in_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "users_tasks_of_this_test.py").write_text(
-        "def transform(number, to): open(to, 'w').write(str(number))\n"
-    )
-    to = tmp_path / "done"
-    task.run(str(tmp_path), 5, "users_tasks_of_this_test:transform", {"to": str(to)}, str(tmp_path))
-    assert to.read_text() == "5"
+    (tmp_path / "users_tasks_of_this_test.py").write_text("done = []\ndef transform(number): done.append(number)\n")
+    task.run(str(tmp_path), 5, "users_tasks_of_this_test:transform", str(tmp_path))
+    assert importlib.import_module("users_tasks_of_this_test").done == [5]
 
 
 # --- what the driver writes

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hangprobe.ensemble.measures import Measures, measure, measured
 from hangprobe.ensemble.records import TaskState
 from hangprobe.ensemble.traces import WorkerLog, worker_log
-from hangprobe.model import RankState
-from hangprobe.result import RankResult
+from hangprobe.model import RankState, Tier
+from hangprobe.result import Finding, RankResult
 
 BEGAN = 1000.0
 
@@ -53,7 +53,7 @@ LOGS = [
 RANKS = [
     rank(0, "a", 21, RankState.PROGRESSING, manager="0", worker="0", start_method="spawn"),
     rank(3, "b", 31, RankState.LEAK, manager="1", worker="3", start_method="fork", task="1"),
-    rank(4, "a", 20, RankState.PROGRESSING, manager="0"),
+    rank(4, "a", 20, RankState.PROGRESSING, manager="0", began="1000.5"),
     rank(5, "b", 30, RankState.PROGRESSING, manager="1"),
 ]
 
@@ -93,6 +93,17 @@ def test_a_task_is_hung_if_its_worker_is_and_only_then() -> None:
         assert usual(ranks=ranks).tasks[1].state is becomes
     reborn = [RankResult(3, "b", 31, 8, None, None, RankState.LEAK, detail={"worker": "3", "task": "1"})]
     assert usual(ranks=reborn).tasks[1].state is TaskState.RUNNING
+
+
+def test_a_worker_that_stalled_because_of_a_knot_in_its_tree_is_hung_in_its_task() -> None:
+    stalled = [rank(3, "b", 31, RankState.STALLED, manager="1", worker="3", task="1")]
+    for tier, ranks, becomes in (
+        (Tier.PROVEN, "2-3", TaskState.HUNG),
+        (Tier.PROVEN, "2", TaskState.RUNNING),
+        (Tier.BLOCKED, "3", TaskState.RUNNING),
+    ):
+        found = Finding("fork-orphaned-lock", tier, False, ranks, (), (), {}, "")
+        assert measured(EVENTS, LOGS, (2, 2), BEGAN, stalled, [found]).tasks[1].state is becomes
 
 
 def test_what_a_hung_task_does_while_its_trial_is_ended_says_nothing() -> None:
@@ -139,6 +150,7 @@ def test_managers_have_the_launchers_number_and_what_was_seen_beside_what_was_sa
     found = usual().managers
     assert [(each.index, each.host, each.registered_s) for each in found] == [(0, "a", 1.5), (1, "b", 2.5)]
     assert (found[1].start_methods, found[1].start_method_said) == ({"fork": 1}, "spawn")
+    assert [each.started_s for each in found] == [0.5, None]
 
 
 def test_a_manager_that_lives_and_has_not_registered_is_told() -> None:
@@ -161,6 +173,11 @@ def test_managers_that_the_watchdog_did_not_see_are_there_by_their_registration(
     assert [(each.index, each.host) for each in usual(ranks=[]).managers] == [(0, "a"), (1, "b")]
 
 
+def test_that_managers_are_started_beside_the_driver_is_told() -> None:
+    assert usual(event("loaded", 0.5, is_here=True)).is_here
+    assert not usual(event("loaded", 0.5, is_here=False)).is_here
+
+
 def test_the_launchers_words_come_after_its_joblog() -> None:
     output = event("block-output", 5.0, joblog="Seq\tHost\n1\tnode02", stdout="\n", stderr="parallel: no\n")
     assert usual(output).words == ("Seq\tHost", "1\tnode02", "parallel: no")
@@ -171,10 +188,9 @@ def test_ends_of_the_driver_are_told() -> None:
         event("block-ended", 5.0, block="0", status="FAILED (exit 255)"),
         event("config-refused", 5.0, errors=["NameError"]),
         event("failed", 5.0, error="OSError: x"),
-        event("finished", 6.0, status=4),
     )
     assert (found.block_ended, found.refused) == ("FAILED (exit 255)", ("NameError",))
-    assert (found.failed, found.status) == ("OSError: x", 4)
+    assert (found.failed, found.expected) == ("OSError: x", 2)
 
 
 def write(folder: Path, logs: dict[str, bytes], events: bytes) -> None:

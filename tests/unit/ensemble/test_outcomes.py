@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hangprobe.ensemble.outcomes import Facts, in_doubt, judge, placement
+from hangprobe.ensemble.outcomes import Facts, in_doubt, judge, placement, short
 from hangprobe.ensemble.records import ManagerSeen, Outcome, TaskSeen, TaskState
 from hangprobe.model import Tier, Verdict
 from hangprobe.result import Finding
@@ -180,6 +180,21 @@ def test_placement_names_where_managers_are_missing_first() -> None:
     assert placement(("a", "b"), ("b", "a")) is None
     assert placement(("a", "b", "c"), ("a", "a", "b")) == "c: none; a: 2"
     assert placement(("a",), ("a", "z")) == "z: 1"
+
+
+def test_nodes_that_were_named_by_addresses_are_not_missed_among_host_names() -> None:
+    assert placement(("10.0.0.1", "10.0.0.2"), ("a", "b")) is None
+    assert placement(("10.0.0.1", "10.0.0.2"), ("a", "a")) is not None
+    assert placement(("10.0.0.1", "10.0.0.2"), ("a",)) is not None
+
+
+def test_a_host_is_known_by_its_name_without_its_domain() -> None:
+    assert [short(host) for host in ("x1.hsn.site.gov", "x1", "10.0.0.1", "fe80::1")] == [
+        "x1",
+        "x1",
+        "10.0.0.1",
+        "fe80::1",
+    ]
 
 
 def test_blocks_whose_controls_do_what_they_must_are_evidence() -> None:

@@ -43,6 +43,7 @@ def test_a_half_made_trial_is_not_on_record_and_its_folder_is_wiped(tmp_path: Pa
 def test_what_a_killed_runner_was_removing_goes_with_the_next(tmp_path: Path) -> None:
     with opened(tmp_path, is_new=True) as store:
         store.begin(campaign())
+        assert [each.name for each in tmp_path.iterdir() if each.name != ".lock"] == ["campaign.json"]  # one step
     (tmp_path / "trials" / ".gone-0001-7-9" / "deep").mkdir(parents=True)
     (tmp_path / ".campaign.json.7.tmp").write_text("{")
     with opened(tmp_path, is_new=False):
@@ -60,7 +61,7 @@ def test_a_trial_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytes
         store.begin(plan)
         store.prepare(plan.plan[0])
         monkeypatch.setattr(stores, "write_whole", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(UnwritableFolder, match="No space"):
             store.record(trial(plan.plan[0]))
         assert store.recorded() == {}
 

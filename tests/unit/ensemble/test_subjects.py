@@ -87,7 +87,7 @@ def test_a_half_made_environment_is_never_used(tmp_path: Path, uv: Stand) -> Non
     (half_made / "bin/python").touch(mode=0o755)
     uv.broken.unlink()
     asked = uv.asked()
-    assert subjects.subject("2023.10.23", tmp_path / "cache").bin == str(half_made / "bin")
+    assert subjects.subject("2023.10.23", tmp_path / "cache").python == str(half_made / "bin/python")
     assert uv.asked() > asked
 
 

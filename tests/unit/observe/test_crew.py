@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangprobe.model import Launcher, ProcessId, RankView, Worker
-from hangprobe.observe.crew import Crew, Places, confirmed
+from hangprobe.observe.crew import TICKS_PER_S, Crew, Places, confirmed, sizes, writer
+from hangprobe.observe.patience import Patience
 
 HOST = "node02"
 MANAGER, FIRST, SECOND, CHILD, OTHER = 50, 60, 61, 70, 80
@@ -47,8 +49,8 @@ def test_a_worker_stands_for_a_rank_and_what_it_has_started_is_its_tree(marks: P
 
 def test_the_manager_comes_after_all_workers_and_keeps_what_is_below_none_of_them(marks: Path) -> None:
     log(marks, FIRST, "W 0 0 2 50 pool\n")
-    found = ranks(Crew(marks, HOST))
-    assert found[7].worker == Worker(None, 1)
+    found = ranks(Crew(marks, HOST, wall=lambda: 1000.0, since_boot=lambda: 7.0))
+    assert found[7].worker == Worker(None, 1, began=1000.0 - 7.0 + 500 / TICKS_PER_S)
     assert set(found[7].members) == {IDS[MANAGER], IDS[SECOND], IDS[OTHER]}
     assert found[7].size is None
 
@@ -122,6 +124,51 @@ def test_a_log_whose_first_line_is_not_whole_is_read_again(marks: Path, text: st
     (marks / "workers" / HOST / f"{FIRST}-{FIRST * 10}.log").write_text("W 0 0 2 50 pool\n")
     assert crew.has_newcomers() is True
     assert crew.has_newcomers() is False
+
+
+def test_a_manager_has_begun_when_it_was_first_seen_to_have_whatever_becomes_of_the_clock(marks: Path) -> None:
+    clock = iter([1000.0, 2000.0])
+    crew = Crew(marks, HOST, wall=lambda: next(clock), since_boot=lambda: 7.0)
+    assert crew.began(IDS[MANAGER]) == crew.began(IDS[MANAGER])
+
+
+def test_a_log_that_comes_in_the_same_tick_as_another_is_seen_too(marks: Path) -> None:
+    folder, crew = marks / "workers" / HOST, Crew(marks, HOST)
+    log(marks, FIRST, "W 0 0 2 50 pool\n")
+    changed = folder.stat()
+    assert crew.has_newcomers() is True
+    log(marks, SECOND, "W 1 0 2 50 pool\n")
+    os.utime(folder, ns=(changed.st_atime_ns, changed.st_mtime_ns))  # as a coarse clock would have it
+    assert crew.has_newcomers() is True
+    assert crew.has_newcomers() is False
+
+
+def test_while_the_marks_cannot_be_read_no_worker_is_in_a_task(marks: Path) -> None:
+    class Dead(Patience):
+        def get(self, job: object) -> None:
+            """Answer as a dead file system does."""
+
+    log(marks, FIRST, "W 0 0 2 50 pool\nB 1.0 1 noop\n")
+    crew = Crew(marks, HOST)
+    crew.read()
+    before = Places(crew, PARENTS, IDS).placed((RANK,))
+    assert [rank.worker.task for rank in before if rank.worker] == [1, None]
+    crew.patience = Dead()
+    assert (crew.read(), crew.has_newcomers()) == (False, False)
+    assert [rank.worker.task for rank in confirmed(crew, before) if rank.worker] == [None, None]
+    assert confirmed(crew, before)[1] is before[1]  # the manager's
+
+
+@pytest.mark.parametrize("text", ["", "nodes 3\n", "nodes three\nworkers 2\n", "nodes\nworkers\n"])
+def test_sizes_that_nobody_has_said_or_not_so_that_they_can_be_read_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ensemble").write_text(text)
+    assert sizes(tmp_path) == (0, 0)
+    assert sizes(tmp_path / "nothing") == (0, 0)
+
+
+def test_a_log_is_of_the_worker_that_its_name_says(marks: Path) -> None:
+    assert writer(marks / HOST / "60-600.log") == ProcessId(HOST, 60, 600)
+    assert [writer(marks / HOST / name) for name in ("60-.log", "x-600.log", "60.log", "60-600.swp")] == [None] * 4
 
 
 def test_files_of_other_names_and_of_other_nodes_are_nobody_s(marks: Path) -> None:

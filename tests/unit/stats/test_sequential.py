@@ -85,6 +85,23 @@ def test_the_sentence_says_when_and_how_much() -> None:
     assert "no difference is shown" in decide(4, 0, 20, 0, 20, PLAN).says
 
 
+def test_a_difference_known_to_be_small_is_called_that_and_not_unsure() -> None:
+    far, close = decide(0, 4, 4, 4, 4, PLAN, margin=0.5), decide(2, 12, 12, 12, 12, PLAN, margin=0.5)
+    assert (far.is_close, close.is_close, close.may_stop) == (False, True, False)
+    assert "not sure yet" in far.says
+    assert ": the rates differ by less than 50 percentage points, the difference is -" in close.says
+    assert not decide(2, 12, 12, 12, 12, PLAN).is_close
+    assert (far.low, far.high) == (decide(0, 4, 4, 4, 4, PLAN).low, decide(0, 4, 4, 4, 4, PLAN).high)
+
+
+@pytest.mark.parametrize(("hung_a", "hung_b", "margin"), [(12, 0, 0.99), (12, 12, 0.3)])
+def test_an_interval_that_reaches_the_margin_on_either_side_is_not_close(
+    hung_a: int, hung_b: int, margin: float
+) -> None:
+    for a, b in ((hung_a, hung_b), (hung_b, hung_a)):
+        assert not decide(2, a, 12, b, 12, PLAN, margin=margin).is_close
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.05, 0.1, 0.3, 0.5, 0.95, 1.0])
 @pytest.mark.parametrize("sizes", [AS_PLANNED, SOME_LOST], ids=["as-planned", "some-lost"])
 def test_equal_rates_are_called_different_in_five_percent_of_campaigns_at_most(sizes: Sizes, rate: float) -> None:

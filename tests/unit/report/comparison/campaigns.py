@@ -19,6 +19,7 @@ from hangprobe.ensemble.records import (
     TaskState,
     Trial,
 )
+from hangprobe.ensemble.sureness import looks, settled
 from hangprobe.model import Launcher, Tier
 from hangprobe.result import Finding, FoundProcess, FoundThread, FoundWait, StartedAlike
 from tests.unit.explain.contexts import CLOSED, PARALLEL, PLAIN, descriptors, hydra, variables
@@ -272,6 +273,47 @@ def many_cells(blocks: int = 5) -> Kept:
     return plan, trials(plan, ending)
 
 
+def may_stop(workloads: Sequence[str], blocks: int = 20, ending: Ending = as_measured) -> Kept:
+    """Return a campaign that stops at the look at which it is sure, with the trials until then."""
+    cells = [Cell(launcher, workload) for launcher in BOTH for workload in workloads]
+    plan = campaign(cells, blocks, controls(BOTH), looks=looks(cells, blocks))
+    made: dict[int, Trial] = {}
+    for each in trials(plan, ending):
+        if each.block > max((other.block for other in made.values()), default=1) and settled(plan, made):
+            break
+        made[each.number] = each
+    return plan, tuple(made.values())
+
+
+def sure_early() -> Kept:
+    """Return one that knew of a cure, and of what it does not cure, before its end."""
+    return may_stop(("stdin-child", "flock"))
+
+
+def in_some_blocks(planned: Planned) -> Outcome:
+    """Return an ending of which 20 blocks do not show how the launchers differ."""
+    if planned.cell.workload != "stdin-child":
+        return as_measured(planned)
+    often = 2 if planned.cell.launcher == "mpiexec" else 5
+    return Outcome.HUNG if planned.block % often == 0 else Outcome.COMPLETED
+
+
+def never_sure() -> Kept:
+    return may_stop(("stdin-child",), ending=in_some_blocks)
+
+
+def ends_nowhere(blocks: int = 20) -> Kept:
+    """Return one with a workload that stalls under both launchers, and one that does so under mpiexec only."""
+    plan = campaign([Cell(name, work) for name in BOTH for work in ("kept-stdout", "x:y")], blocks, controls(BOTH))
+
+    def ending(planned: Planned) -> Outcome:
+        if planned.cell.workload == "x:y":
+            return Outcome.STALLED if planned.cell.launcher == "mpiexec" else Outcome.COMPLETED
+        return Outcome.STALLED if planned.cell.workload == "kept-stdout" else as_measured(planned)
+
+    return plan, trials(plan, ending)
+
+
 def hostile() -> Kept:
     """Return one in which every string that comes from outside tries to be something else."""
     name = f"my:{SCRIPT}|`x`<b>"
@@ -311,5 +353,8 @@ ALL: dict[str, Callable[[], Kept]] = {
     "control-failed": control_failed,
     "one-trial": one_trial,
     "many-cells": many_cells,
+    "sure-early": sure_early,
+    "never-sure": never_sure,
+    "ends-nowhere": ends_nowhere,
     "hostile": hostile,
 }

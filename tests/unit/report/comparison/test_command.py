@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,9 +11,10 @@ import pytest
 
 from hangprobe.cli.main import run
 from hangprobe.ensemble.reading import write_trials
+from hangprobe.report.comparison.build import compare
 from hangprobe.report.comparison.values import Comparison
 
-from .campaigns import flagship
+from .campaigns import Kept, ends_nowhere, flagship, sure_early
 
 CAMPAIGN, TRIALS = flagship(3)
 
@@ -51,12 +53,28 @@ def test_other_formats_go_where_they_are_asked_to(
 
 
 def test_folder_without_a_campaign_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert told(str(tmp_path)) == 125
+    assert told(str(tmp_path)) == 1
     assert "there is no" in capsys.readouterr().err
 
 
 def test_place_that_cannot_be_written_is_named_with_the_option(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert told(str(folder), "--out", f"{folder}/nowhere/x.html") == 125
+    assert told(str(folder), "--out", f"{folder}/nowhere/x.html") == 1
     assert "--out FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["html", "markdown", "junit", "json"])
+@pytest.mark.parametrize("made", [flagship, sure_early, ends_nowhere])
+def test_plan_and_trials_are_all_that_a_report_needs(tmp_path: Path, form: str, made: Callable[[], Kept]) -> None:
+    """A published campaign has no folder of trials."""
+    campaign, trials = made()
+    (tmp_path / "campaign.json").write_bytes(msgspec.json.encode(campaign))
+    write_trials(tmp_path, trials)
+    record = (tmp_path / "trials.jsonl").read_bytes()
+    assert told(str(tmp_path), "--format", form) == 0
+    (report,) = [each for each in tmp_path.iterdir() if each.name not in {"campaign.json", "trials.jsonl"}]
+    assert report.stat().st_size > 0
+    if form == "json":
+        assert msgspec.json.decode(report.read_bytes(), type=Comparison) == compare(campaign, trials)
+    assert (tmp_path / "trials.jsonl").read_bytes() == record
