@@ -55,6 +55,7 @@ def compare(campaign: Campaign, trials: Sequence[Trial]) -> Comparison:
         started_at=campaign.started_at,
         settings=campaign.settings,
         environment=campaign.environment,
+        unseen=tuple(sorted({each.host for trial in trials for each in trial.unseen})),
         unfinished=never,
         design=stopping,
     )

@@ -205,6 +205,10 @@ def _repeat(comparison: Comparison) -> list[str]:
         "git": where.git or "no repository",
         **where.versions,
     }
+    if comparison.leftovers:
+        facts["left behind"] = f"processes: {comparison.leftovers}, ended after their trials"
+    if comparison.unseen:
+        facts["not looked at after trials"] = ", ".join(comparison.unseen)
     rows = [f"| {escape(name)} | {escape(value)} |" for name, value in facts.items()]
     return [_block(shlex.join(comparison.command), "sh"), "\n".join(["| | |", "|---|---|", *rows])]
 

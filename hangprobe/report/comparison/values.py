@@ -288,6 +288,8 @@ class Comparison(Frozen, frozen=True, kw_only=True):
     started_at: str
     settings: Settings
     environment: Environment
+    unseen: tuple[str, ...] = ()
+    """Nodes that could not be looked at after some trial: what it may have left there is not known."""
     unfinished: tuple[Unfinished, ...] = ()
     design: Design | None = None
     """None for a campaign that runs to its end."""

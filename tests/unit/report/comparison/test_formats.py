@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from hangprobe.ensemble.records import Unseen
 from hangprobe.report.comparison import html, markdown
 from hangprobe.report.comparison.build import compare
 from hangprobe.report.comparison.document import document
@@ -148,3 +149,15 @@ def test_page_is_the_same_each_time() -> None:
     campaign, trials = flagship(3)
     comparison = compare(campaign, trials)
     assert html.page(comparison, trials) == html.page(comparison, trials)
+
+
+@pytest.mark.parametrize("is_unseen", [False, True])
+def test_what_trials_left_behind_and_who_could_not_be_looked_at_is_told(is_unseen: bool) -> None:
+    campaign, trials = flagship()
+    unseen = (Unseen("node03", "no ssh"),) if is_unseen else ()
+    found = (*trials[:-1], trials[-1].but(unseen=unseen))
+    comparison = compare(campaign, found)
+    assert comparison.leftovers > 0
+    for page in (markdown.page(comparison), Page(html.page(comparison, found)).text):
+        assert "left behind" in page
+        assert ("not looked at after trials" in page) is is_unseen
