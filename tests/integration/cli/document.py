@@ -101,7 +101,9 @@ RESULT = {
     "duration_s": float,
     "detected_after_s": Maybe(float),
     "ranks": [
-        IDENTITY | {"rank": int, "since_s": Maybe(float), "mechanism": Maybe(SLUG), "state": STATE, "why": Maybe(str)}
+        IDENTITY
+        | {"rank": int, "since_s": Maybe(float), "mechanism": Maybe(SLUG), "state": STATE, "why": Maybe(str)}
+        | {"detail": Maybe(Each(str, str))}
     ],
     "findings": [FINDING],
     "start_methods": Each(METHOD, RANKS),

@@ -72,7 +72,7 @@ def test_cured_job_ends_and_every_rank_has_its_output(
 def test_hang_is_told_as_the_manifest_expects(
     mpi: str, program: str, environments: dict[str, Environment], tmp_path: Path
 ) -> None:
-    words = (program, "--mpi", mpi, "--expect", "--stall-after", "2", "--grace", "0")
+    words = (program, "--mpi", mpi, "--expect", "--stall-after", "2", "--grace", "1")
     status, document, said = run(tmp_path, *words)
     assert (status, document["verdict"]) == (0, "hang"), said
 
