@@ -40,6 +40,8 @@ from hangprobe.result import Finding, Result, StartedAlike
 
 CHILD = Path(__file__).with_name("htex_child.py")
 TRIAL_FOLDER = "%t"
+INTERVAL_S = 0.5
+"""Between two samples: a hang lasts until its trial is ended, and a trial should not pay for being told at once."""
 LATE_S = 15.0
 """Beyond the trial's own time: the driver should notice first that it is up, and say so."""
 
@@ -87,7 +89,7 @@ class Runner:
                 remove=(link.path,),
             )
             ends = TrialEnds(marks, self.settings.task_timeout_s, self.settings.trial_timeout_s + LATE_S)
-            policy = Policy(stall_after_s=self.settings.stall_after_s)
+            policy = Policy(interval_s=INTERVAL_S, stall_after_s=self.settings.stall_after_s)
             crew = Crew(marks, socket.gethostname())
             with held_back() as hold:
                 try:

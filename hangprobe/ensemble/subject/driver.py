@@ -27,7 +27,7 @@ from hangprobe.ensemble.subject.spec import Spec, read
 
 DONE, SOME_FAILED, BROKEN, REFUSED, ENDED, LATE, TOLD = 0, 1, 2, 3, 4, 5, 143
 LOOK_S = 0.1
-"""How often Parsl's log is looked at; results are noted when they come."""
+"""How often Parsl's log is looked at, and results are noted, each with the time at which it came."""
 REGISTER_S = 15.0
 """For one more manager, since the last; nodes of one launcher register within a second of each other, or never."""
 GRACE_S = 2.0
@@ -141,13 +141,13 @@ class _Ensemble:
     def _submit(self, parsl: Any, run_task: Callable[..., None], home: str, labels: list[str]) -> None:
         app = parsl.python_app(run_task, executors=labels)
         spec = self.spec
-        numbers = sorted(self.pending)
+        numbers, began = sorted(self.pending), time.time()
         for number in numbers:
             future = app(home, self.marks, number, spec.workload, spec.workload_path)
             future.add_done_callback(
                 lambda future, number=number: self.results.put((time.time(), number, future.exception()))
             )
-        self.events.write("submitted", tasks=numbers)
+        self.events.write("submitted", at=began, tasks=numbers)
 
     def _await_managers(self, scene: Scene, watch: blocks.Watch, expected: int) -> int | None:
         """Wait for the managers; return None, or the status to end with."""
@@ -212,23 +212,23 @@ class _Ensemble:
         return None
 
     def _take_results(self) -> None:
-        """Note the results that have come; wait a little if there are none."""
-        try:
-            result = self.results.get(timeout=LOOK_S)
-            while True:
-                self._note(*result)
-                result = self.results.get_nowait()
-        except queue.Empty:
-            return
+        """Note the results of a while in one go: to be woken for each would take the processor from Parsl's threads."""
+        time.sleep(LOOK_S)
+        lines = []
+        while not self.results.empty():
+            lines.append(self._noted(*self.results.get()))
+        if lines:
+            self.events.write_all(lines)
 
-    def _note(self, at: float, number: int, error: BaseException | None) -> None:
+    def _noted(self, at: float, number: int, error: BaseException | None) -> bytes:
+        """Take in a result, and return its event."""
         self.pending.discard(number)
         if error is None:
             self.done += 1
         else:
             self.failed += 1
         said = None if error is None else f"{type(error).__name__}: {error}".strip().splitlines()[-1]
-        self.events.write("task", at=at, task=number, state="failed" if error else "done", error=said)
+        return self.events.line("task", at, task=number, state="failed" if error else "done", error=said)
 
 
 def _give_up(events: Events) -> None:

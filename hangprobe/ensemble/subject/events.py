@@ -7,7 +7,7 @@ Every line has `t` (time.time(), seconds) and `event`:
     failed           error: the driver itself, or Parsl's beginning
     loaded           run_dir, labels, is_here (whether managers are started on this node alone); the interchange is
                      up, the block has been asked for or soon will be
-    submitted        tasks: their numbers, from 0 on
+    submitted        tasks: their numbers, from 0 on; written when all are, `t` is when the first one was about to be
     managers         managers: all that have registered so far, each {host, uid, block, workers, python, parsl,
                      registered (time.time() by the interchange's log), start_method_said (None: its log does not say)}
     task             task, state ("done" or "failed"), error (last line; None); `t` is when the driver got the result
@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any
+from typing import Any, List
 
 
 class Events:
@@ -43,5 +43,13 @@ class Events:
 
     def write(self, event: str, at: float | None = None, **facts: Any) -> None:
         """Append an event; `at`: when it was, if not now."""
-        line = json.dumps({"t": time.time() if at is None else at, "event": event, **facts}, default=str)
-        os.write(self.descriptor, line.encode() + b"\n")
+        self.write_all([self.line(event, time.time() if at is None else at, **facts)])
+
+    @staticmethod
+    def line(event: str, at: float, **facts: Any) -> bytes:
+        """Return the line of an event."""
+        return json.dumps({"t": at, "event": event, **facts}, default=str).encode() + b"\n"
+
+    def write_all(self, lines: List[bytes]) -> None:
+        """Append some lines in one write."""
+        os.write(self.descriptor, b"".join(lines))
