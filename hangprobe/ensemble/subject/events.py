@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, List
+from typing import Any
 
 
 class Events:
@@ -50,6 +50,6 @@ class Events:
         """Return the line of an event."""
         return json.dumps({"t": at, "event": event, **facts}, default=str).encode() + b"\n"
 
-    def write_all(self, lines: List[bytes]) -> None:
+    def write_all(self, lines: list[bytes]) -> None:
         """Append some lines in one write."""
         os.write(self.descriptor, b"".join(lines))
