@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from hangprobe.observe.alarms import real_timers
 from hangprobe.observe.census import Scope
+from hangprobe.observe.reader import Reader
 from hangprobe.observe.snapshot import collect
 
 from .tree import ProcTree
@@ -23,6 +27,13 @@ ROOT = 100
 def test_the_timers_of_alarms_are_told_by_their_addresses(tree: ProcTree) -> None:
     tree.write("timer_list", LIST)
     assert real_timers(tree.reader()) == frozenset({"000000006baf95bd"})
+
+
+@pytest.mark.parametrize("shown", [(True, False, False), (False, True, False), (False, False, True)])
+def test_a_timer_that_the_kernel_has_passed_over_in_one_read_is_known_by_another(shown: tuple[bool, ...]) -> None:
+    texts = iter(LIST if is_shown else "active timers:\n" for is_shown in shown)
+    reader = cast("Reader", SimpleNamespace(text=lambda _: next(texts)))
+    assert real_timers(reader) == frozenset({"000000006baf95bd"})
 
 
 def test_where_the_list_may_not_be_read_nothing_is_known(tree: ProcTree) -> None:
