@@ -55,6 +55,8 @@ class WatchedProcess:
     """When it was seen for the first time."""
     listed_s: float = 0.0
     """When its threads and children were listed last."""
+    is_marked: bool = True
+    """Whether its environment could be read for `marker`: it is empty in the midst of an exec."""
     rest_ns: int | None = None
     """CPU time used by those of its threads that had not run at the last look, and by all that have ended."""
 

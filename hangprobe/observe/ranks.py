@@ -64,6 +64,8 @@ class Relative:
     name: str
     marker: Marker | None
     thread_count: int
+    is_forked: bool = False
+    """Forked and never exec'd: whoever forked it has the same environment."""
 
 
 def marker(environment: Mapping[str, str], own: Mapping[str, str]) -> Marker | None:
@@ -142,6 +144,8 @@ def attribute(tree: Iterable[Relative], command: int, reader: Reader) -> tuple[R
             rank_of[pid] = inherited
         elif relative.marker is None or relative.name in LAUNCHERS:
             continue
+        elif relative.is_forked and relative.parent in relatives:
+            continue  # its parent is of the rank too, and could not be read: no rank of this child's own
         elif relative.marker.is_sent and relative.parent in relatives:
             continue  # the ssh below `parallel`; where the job itself runs nobody of the tree has started it
         elif not has_ranks or relative.marker.launcher is not Launcher.GNU_PARALLEL:

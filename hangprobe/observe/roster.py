@@ -16,7 +16,7 @@ from hangprobe.observe.births import Births
 from hangprobe.observe.candidates import WatchedProcess, WatchedTask
 from hangprobe.observe.cputimes import CpuTimes
 from hangprobe.observe.procfs import parse_environ, parse_numbers
-from hangprobe.observe.ranks import Marker, job_marker
+from hangprobe.observe.ranks import job_marker
 from hangprobe.observe.reader import Reader
 from hangprobe.observe.roots import Roots
 from hangprobe.observe.runcounts import RunCounts
@@ -170,10 +170,11 @@ class Roster:
             stat.parent or 0,
             stat.comm or "?",
             bool(stat.is_forked),
-            self._marker(pid),
+            None,
             moved_s=now_s,
             met_s=now_s,
         )
+        self._read_marker(process)
         self._relist(process, now_s)
         if not process.tasks:
             self.moved.pop(pid, None)
@@ -183,9 +184,10 @@ class Roster:
         self.news += 1
         return process
 
-    def _marker(self, pid: int) -> Marker | None:
-        data = self.reader.guarded(pid, "environ")
-        return None if isinstance(data, Unreadable) else job_marker(parse_environ(data), self.own)
+    def _read_marker(self, process: WatchedProcess) -> None:
+        data = self.reader.guarded(process.id.pid, "environ")
+        process.is_marked = bool(data) and not isinstance(data, Unreadable)
+        process.marker = None if isinstance(data, Unreadable) else job_marker(parse_environ(data), self.own)
 
     def _relist(self, process: WatchedProcess, now_s: float) -> None:
         """Read again what only a running thread can change: threads, children, parent, and the program itself."""
@@ -209,8 +211,9 @@ class Roster:
         process.listed_s = now_s
         process.children = tuple(self._children(pid, tids))
         has_execed = stat.comm != process.name or (process.is_forked and stat.is_forked is False)
-        if has_execed:
-            process.marker = self._marker(pid)
+        if has_execed or not process.is_marked:
+            self._read_marker(process)
+            self.news += process.is_marked and not has_execed
         if has_execed or stat.parent != process.parent:
             process.parent = stat.parent or process.parent
             process.is_forked = bool(stat.is_forked)

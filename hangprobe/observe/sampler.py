@@ -198,7 +198,7 @@ class Sampler:
         self._news = self.roster.news
         places = self._places()
         tree = [
-            Relative(process.id, process.parent, process.name, process.marker, len(process.tasks))
+            Relative(process.id, process.parent, process.name, process.marker, len(process.tasks), process.is_forked)
             for pid, process in self.processes.items()
             if places is None or places.owner[pid] is None
         ]

@@ -198,3 +198,13 @@ def test_behind_the_shell_of_a_lone_command_its_program_stands_for_rank_0(tree: 
 def test_a_rank_can_be_recorded(tree: ProcTree) -> None:
     (view,) = attribute([relative(20, 1)], 20, tree.reader())
     assert msgspec.json.decode(msgspec.json.encode(view), type=RankView) == view
+
+
+def test_a_forked_child_takes_no_rank_from_a_parent_whose_environment_could_not_be_read(tree: ProcTree) -> None:
+    # met in the midst of its exec the parent had an empty one; its child, parked for good, was then called hung
+    child = Relative(ProcessId("node01", 31, 31), 30, "python", Marker(0, Launcher.HYDRA), 1, is_forked=True)
+    (lone,) = attribute([relative(30, MPIEXEC), child, relative(MPIEXEC, 1)], MPIEXEC, tree.reader())
+    assert (lone.launcher, lone.main.pid) == (Launcher.NONE, MPIEXEC)
+    marked = Relative(ProcessId("node01", 30, 30), MPIEXEC, "python", Marker(0, Launcher.HYDRA), 1)
+    (rank,) = attribute([marked, child, relative(MPIEXEC, 1)], MPIEXEC, tree.reader())
+    assert (rank.main.pid, members(rank)) == (30, {30, 31})
